@@ -1,0 +1,1 @@
+"""Source files into canonical, checked, immutable tables: the floor everything else stands on."""

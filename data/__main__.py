@@ -1,0 +1,108 @@
+"""Commands of the data floor: simulate a bank, load a source, show tables and rejects."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from data.contracts import KINDS
+from data.documentation import tables_page
+from data.errors import ConfigurationError
+from data.loading import Loaded, load
+from data.simulation import simulate
+from data.sources import SOURCES, open_source
+from data.terminal import application, note, out, progress, run, show_table
+from data.warehouse import Warehouse
+
+app = application("Simulate a bank, load a source, show what was loaded.")
+
+
+@app.command("simulate")
+def simulate_bank(
+    out_folder: Annotated[Path, typer.Option("--out", help="Folder to write to.")],
+    customers: Annotated[int, typer.Option(min=1, help="Customers.")] = 5_000,
+    months: Annotated[int, typer.Option(min=1, help="Months of history.")] = 48,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 1,
+) -> None:
+    """Write the files of a simulated bank."""
+    with progress("simulating") as report:
+        simulate(
+            out_folder,
+            customers=customers,
+            months=months,
+            seed=seed,
+            progress=lambda done, total: report("", done, total),
+        )
+    out.print(f"simulated {customers:,} customers over {months} months in {out_folder}")
+
+
+@app.command("load")
+def load_source(
+    folder: Annotated[Path, typer.Argument(help="Folder that holds the files.")],
+    source: Annotated[str, typer.Option(help=f"One of {', '.join(SOURCES)}.")] = "canonical",
+    replace: Annotated[bool, typer.Option(help="Start from an empty warehouse.")] = False,
+    reject_limit: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of broken rows that refuses a file.")
+    ] = 0.5,
+) -> None:
+    """Load a source's files and account for every row."""
+    opened = open_source(source, folder)
+    with progress("loading") as report:
+        loaded = load(
+            opened, Warehouse(), replace=replace, reject_limit=reject_limit, progress=report
+        )
+    show_reconciliation(loaded)
+    for file, reason in opened.refused.items():
+        note(f"refused as a source of features: {file}: {reason}")
+
+
+def show_reconciliation(loaded: Loaded) -> None:
+    """Print, by file, rows in = accepted + rejected + duplicate."""
+    rows = [(f.file, f.rows_in, f.accepted, f.rejected, f.duplicate) for f in loaded.files]
+    total = ("all files", *(sum(int(row[i]) for row in rows) for i in range(1, 5)))
+    show_table(
+        "Rows in = accepted + rejected + duplicate",
+        ("file", "rows in", "accepted", "rejected", "duplicate"),
+        [*rows, total],
+    )
+    for warning in loaded.warnings:
+        note(f"note: {warning}")
+    if total[3]:
+        note(f"{total[3]:,} rows were rejected: ./zhike data rejects shows where and why")
+
+
+@app.command("tables")
+def show_tables() -> None:
+    """Show the tables of the warehouse and their rows."""
+    manifest = Warehouse().manifest
+    rows = [(name, sum(b.rows for b in manifest.of(name))) for name in manifest.tables]
+    show_table(
+        f"Warehouse {manifest.digest[:12]}, source {manifest.source}", ("table", "rows"), rows
+    )
+
+
+@app.command("rejects")
+def show_rejects(
+    limit: Annotated[int, typer.Option(min=1, help="Most rows to show.")] = 50,
+) -> None:
+    """Show the rows that were set aside: file, line, column and reason."""
+    rows = Warehouse().rejects(limit)
+    show_table("Rejects", ("file", "line", "column", "reason"), rows)
+
+
+@app.command("contracts")
+def show_contracts(
+    write: Annotated[Path | None, typer.Option(help="Write the page to this file.")] = None,
+) -> None:
+    """Print the page that documents the canonical tables column by column."""
+    page = tables_page(KINDS)
+    if write is None:
+        print(page, end="")
+    elif not write.parent.is_dir():
+        raise ConfigurationError(f"{write.parent} is not a folder; make it first.")
+    else:
+        write.write_text(page)
+
+
+if __name__ == "__main__":
+    run(app, "./zhike data")

@@ -1,0 +1,54 @@
+"""The page that documents the canonical tables, made from their contracts."""
+
+from collections.abc import Mapping
+
+from data.contracts import Column, Kind, Table
+from data.tables import CANONICAL
+
+_INTRODUCTION = """\
+# The canonical tables
+
+A bank's own files become Zhike's when they are laid out as these tables: one `TABLE.csv` or
+`TABLE.parquet` each, or a folder `TABLE/` of such files, all in one folder. Load them with
+`./zhike data load --source canonical DIR`. This page is made from the contracts that check the
+files (`./zhike data contracts --write docs/canonical-tables.md`).
+
+- CSV: comma-separated UTF-8, a header line, one record a line; an empty field means no value.
+- Parquet: text as strings, money and ratios as decimals, counts as integers, dates as `date32`.
+- `event_at` is when a fact happened, `known_at` when the bank learnt of it. Both are the bank's
+  local time unless they end in `Z` (CSV) or carry a time zone (Parquet).
+- Columns may stand in any order. A column that is not listed is ignored with a note; a required
+  column that is missing refuses the file.
+- Every table but those marked *required* may be absent; features that need it are then absent.
+"""
+
+
+def tables_page(kinds: Mapping[Kind, str]) -> str:
+    """Markdown of the whole page."""
+    listed = "\n".join(f"| `{kind}` | {meaning} |" for kind, meaning in kinds.items())
+    parts = [_INTRODUCTION, f"## Kinds\n\n| kind | what is accepted |\n|---|---|\n{listed}\n"]
+    return "\n".join([*parts, *(_table(table) for table in CANONICAL)])
+
+
+def _table(table: Table) -> str:
+    marks = ", ".join(
+        mark
+        for mark in ("*required*" if table.required else "", "" if table.dated else "*undated*")
+        if mark
+    )
+    rows = "\n".join(_row(column) for column in table.columns)
+    key = ", ".join(f"`{name}`" for name in table.key)
+    return (
+        f"## {table.name}\n\n{table.about} Key: {key}.{f' ({marks})' if marks else ''}\n\n"
+        f"| column | kind | required | meaning |\n|---|---|---|---|\n{rows}\n"
+    )
+
+
+def _row(column: Column) -> str:
+    about = column.about
+    if column.values:
+        about += " One of " + ", ".join(f"`{value}`" for value in column.values) + "."
+    if column.refers_to:
+        about += f" Must stand in `{column.refers_to}`."
+    needed = "yes" if column.required else ""
+    return f"| `{column.name}` | {column.kind} | {needed} | {about} |"

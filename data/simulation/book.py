@@ -1,0 +1,202 @@
+"""The state of a chunk of customers: hidden states, accounts held, money in them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.random import Generator, SeedSequence
+
+from data.simulation.columns import MICROSECONDS, Flags, Floats, Ints, Smalls, codes, stamps, tokens
+from data.simulation.files import Folder
+from data.simulation.months import DAY, Month
+from data.simulation.prices import CURRENT_CODE, OTHER, PLAIN, PRODUCTS, TAKEN_UP
+from data.simulation.traits import Traits
+
+FAMILIES = 9
+ACCOUNTS_EACH = 1_000
+ABSENT = -1
+# Openings and closings come before the end-of-day position is struck.
+LAST_SECOND = 57_000
+CLOSING_REASONS = ("customer", "matured", "repaid", "written_off", "bank", "deceased")
+CUSTOMER_DIGITS, ACCOUNT_DIGITS = 8, 12
+
+
+@dataclass
+class Random:
+    """Independent sources of chance, so that more paper never changes a life."""
+
+    life: Generator
+    paper: Generator
+    credit: Generator
+    touch: Generator
+    people: Generator
+
+
+def random_of(seed: int, part: int) -> Random:
+    """The sources of one chunk."""
+    children = SeedSequence(seed, spawn_key=(1, part)).spawn(5)
+    return Random(*(np.random.default_rng(child) for child in children))
+
+
+@dataclass
+class Book:
+    """Everything that changes; arrays have a row per customer, some a column per family.
+
+    ``account`` is the account number or -1, ``value`` what the account is worth in cents:
+    principal, market value, or principal owed. ``cash`` are the cents on current account, savings
+    and card (owed is negative). ``leaves`` is the last day in this month on which the customer
+    acts, ``comes`` the first. ``behind`` counts the unpaid instalments, ``urged`` the months for which
+    a contact still works, by product of ``TAKEN_UP``.
+    """
+
+    first: int
+    traits: Traits
+    age: Floats
+    mood: Smalls
+    trouble: Smalls
+    invest: Smalls
+    borrow: Smalls
+    swing: Floats
+    account: Ints
+    product: Ints
+    opened: Ints
+    value: Floats
+    cash: Ints
+    used: Ints
+    instalment: Floats
+    left: Ints
+    rate: Floats
+    statement: Ints
+    paid_here: Flags
+    comes: Ints
+    leaves: Ints
+    here: Flags
+    behind: Ints
+    urged: Ints
+
+    def __len__(self) -> int:
+        return len(self.mood)
+
+    @property
+    def customer(self) -> Ints:
+        """Numbers of the customers over the whole bank."""
+        return self.first + np.arange(len(self), dtype=np.int64)
+
+    @property
+    def held(self) -> Flags:
+        """Which families each customer holds."""
+        return self.account >= 0
+
+    def holds(self, family: int) -> Flags:
+        """Who holds an account of the family."""
+        return self.account[:, family] >= 0
+
+
+def empty_book(first: int, traits: Traits, age: Floats) -> Book:
+    """A book in which nobody has come yet."""
+    n = len(traits)
+    state = np.zeros(n, np.int8)
+    wide = np.zeros((n, FAMILIES), np.int64)
+    return Book(
+        first=first,
+        traits=traits,
+        age=age,
+        mood=state.copy(),
+        trouble=state.copy(),
+        invest=state.copy(),
+        borrow=state.copy(),
+        swing=np.zeros(n),
+        account=wide - 1,
+        product=wide.copy(),
+        opened=wide.copy(),
+        value=np.zeros((n, FAMILIES)),
+        cash=np.zeros((n, 3), np.int64),
+        used=np.zeros(n, np.int64),
+        instalment=np.zeros((n, FAMILIES)),
+        left=np.zeros((n, FAMILIES), np.int64),
+        rate=np.zeros((n, FAMILIES)),
+        statement=np.zeros(n, np.int64),
+        paid_here=traits.works.copy(),
+        comes=np.ones(n, np.int64),
+        leaves=np.ones(n, np.int64),
+        here=np.zeros(n, np.bool_),
+        behind=np.zeros(n, np.int64),
+        urged=np.zeros((n, len(TAKEN_UP)), np.int64),
+    )
+
+
+def customers(numbers: Ints) -> pa.Array:
+    """Customer identifiers."""
+    return tokens("C", numbers, CUSTOMER_DIGITS)
+
+
+def accounts(numbers: Ints) -> pa.Array:
+    """Account identifiers."""
+    return tokens("A", numbers, ACCOUNT_DIGITS)
+
+
+def branch(customer: Ints) -> Ints:
+    """The branch that keeps a customer's accounts, by number."""
+    return customer * 7 % 40
+
+
+def office_hours(days: Ints, rng: Generator) -> Ints:
+    """A moment between nine and half past three in Taipei, as microseconds, on each day."""
+    seconds = days * DAY + rng.integers(3_600, 27_000, len(days))
+    return seconds * MICROSECONDS
+
+
+def minutes_later(moments: Ints, rng: Generator) -> Ints:
+    """When the bank learns of what its own systems do."""
+    return moments + rng.integers(20, 1_800, len(moments)) * MICROSECONDS
+
+
+def next_morning(moments: Ints, rng: Generator) -> Ints:
+    """When the bank learns of what is struck at the end of the day."""
+    day = DAY * MICROSECONDS
+    return (moments // day + 1) * day + rng.integers(900, 7_000, len(moments)) * MICROSECONDS
+
+
+def open_accounts(
+    book: Book, who: Ints, family: int, moments: Ints, folder: Folder, rng: Generator
+) -> None:
+    """Open an account of the family for each of ``who``; richer customers get the better one."""
+    number = (book.first + who) * ACCOUNTS_EACH + book.used[who]
+    better = book.traits.affluence[who] + 0.5 * rng.standard_normal(len(who)) > 1.1
+    book.account[who, family] = number
+    book.product[who, family] = np.where(better, OTHER[family], PLAIN[family])
+    book.opened[who, family] = moments // (DAY * MICROSECONDS)
+    book.used[who] += 1
+    names = [product.product_id for product in PRODUCTS]
+    columns = {
+        "account_id": accounts(number),
+        "customer_id": customers(book.first + who),
+        "product_id": codes(book.product[who, family], names),
+        "event_at": stamps(moments),
+        "known_at": stamps(minutes_later(moments, rng)),
+        "currency": codes(np.zeros(len(who), np.int8), (CURRENT_CODE,)),
+        "branch_id": tokens("B", branch(book.first + who), 4),
+    }
+    folder.put("accounts", columns)
+
+
+def close_accounts(
+    book: Book, who: Ints, family: int, moments: Ints, reason: str, folder: Folder, rng: Generator
+) -> None:
+    """Close the accounts of the family of each of ``who``."""
+    if not len(who):
+        return
+    columns = {
+        "account_id": accounts(book.account[who, family]),
+        "event_at": stamps(moments),
+        "known_at": stamps(minutes_later(moments, rng)),
+        "reason": codes(np.full(len(who), CLOSING_REASONS.index(reason)), CLOSING_REASONS),
+    }
+    folder.put("closings", columns)
+    book.account[who, family] = ABSENT
+    book.value[who, family] = 0.0
+
+
+def day_in(month: Month, days: Ints) -> Ints:
+    """Days of the month (1 to 31) as days since 1970."""
+    return month.first_day + days - 1

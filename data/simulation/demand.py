@@ -1,0 +1,111 @@
+"""How likely each customer is to take up each product in a month, with and without a contact."""
+
+import numpy as np
+
+from data.simulation.chains import DISTRESSED, MACRO_LEVELS, MOODS, STRETCHED, TROUBLES
+from data.simulation.columns import Flags, Floats
+from data.simulation.months import Month
+from data.simulation.prices import CARD, DEPOSIT, FUND, INSURANCE, LOAN, MORTGAGE, TAKEN_UP, WEALTH
+from data.simulation.traits import Traits
+
+# Monthly hazards of a customer in the middle, set so that the yearly rates are a banker's.
+BASE = {
+    CARD: 0.0100,
+    LOAN: 0.0052,
+    MORTGAGE: 0.0030,
+    DEPOSIT: 0.0066,
+    WEALTH: 0.0024,
+    FUND: 0.0064,
+    INSURANCE: 0.0056,
+}
+INVEST_NEED = np.array([0.55, 1.0, 2.6])
+BORROW_NEED = np.array([0.55, 1.0, 2.6])
+CARD_NEED = np.array([0.7, 1.0, 1.8])
+NEEDS = {
+    CARD: CARD_NEED,
+    LOAN: BORROW_NEED,
+    MORTGAGE: BORROW_NEED,
+    DEPOSIT: INVEST_NEED,
+    WEALTH: INVEST_NEED,
+    FUND: INVEST_NEED,
+    INSURANCE: np.array([0.7, 1.0, 2.0]),
+}
+BORROWED = (CARD, LOAN, MORTGAGE)
+MACRO_PULL = {
+    CARD: 0.06,
+    LOAN: -0.06,
+    MORTGAGE: 0.13,
+    DEPOSIT: -0.08,
+    WEALTH: 0.1,
+    FUND: 0.13,
+    INSURANCE: 0.05,
+}
+SEASON = {
+    CARD: (1, 1, 1, 1, 1, 1.1, 1.1, 1, 1, 1, 1.2, 1.2),
+    LOAN: (1.4, 1.1, 0.9, 0.9, 1.1, 1, 1, 1.1, 1, 0.9, 0.9, 1.1),
+    MORTGAGE: (0.9, 0.7, 1.2, 1.1, 1.1, 1, 1, 0.7, 1, 1.1, 1.1, 1.1),
+    DEPOSIT: (1.2, 1.3, 1.1, 1, 0.9, 0.9, 1, 1, 1, 1, 0.9, 0.9),
+    WEALTH: (1.2, 1.2, 1.1, 1, 1, 0.9, 0.9, 0.9, 1, 1, 1, 0.9),
+    FUND: (1.3, 1.3, 1.1, 1, 0.9, 0.9, 0.9, 0.9, 1, 1, 1, 0.9),
+    INSURANCE: (0.9, 0.9, 1, 1, 1, 1, 1, 0.9, 1, 1, 1.2, 1.3),
+}
+# Who is leaving, or in trouble, takes up little.
+MOOD_PULL = np.array([1.0, 1.0, 0.8, 0.3, 0.1, 0.02, 0, 0, 0, 0, 0])
+assert len(MOOD_PULL) == MOODS  # noqa: S101
+
+
+def _hump(age: Floats, centre: float, width: float) -> Floats:
+    shape: Floats = -(((age - centre) / width) ** 2)
+    return shape
+
+
+def _wish(traits: Traits, age: Floats) -> dict[int, Floats]:
+    """Log of how much more each customer wants each product than one in the middle does."""
+    a, e, p, q = traits.affluence, traits.engagement, traits.prudence, traits.price
+    able = np.tanh(a)
+    return {
+        CARD: 0.45 * e - 0.35 * p + 0.9 * (a > -0.5) + _hump(age, 32, 22) - 0.1,
+        LOAN: -0.7 * p - 0.55 * able + 0.5 * (a < 0) * (p < 0) + _hump(age, 38, 15) + 0.2,
+        MORTGAGE: 0.9 * able + 0.35 * p + 0.6 * (a > 0.3) + _hump(age, 37, 13) + 0.3,
+        DEPOSIT: 0.55 * p + 0.75 * able + 0.6 * np.tanh((age - 50) / 12) + 0.5 * (q > 0.3),
+        WEALTH: 1.1 * np.clip(a, -0.7, 2.2) + 0.6 * (a > 0.8) + 0.25 * e + _hump(age, 54, 22),
+        FUND: 0.6 * e + 0.7 * able + 0.35 * q + 0.7 * (e > 0.5) * (a > 0) + _hump(age, 40, 22),
+        INSURANCE: 0.45 * p + 0.5 * able + 0.5 * (p > 0.5) + 1.6 * _hump(age, 46, 18) + 0.4,
+    }
+
+
+def base_hazards(traits: Traits, age: Floats) -> Floats:
+    """Hazard a month by customer and product of ``TAKEN_UP``: usual need, calm economy."""
+    wish = _wish(traits, age)
+    columns = [
+        BASE[family] * np.exp(wish[family] + traits.taste[:, k]) * eligible(family, age)
+        for k, family in enumerate(TAKEN_UP)
+    ]
+    return np.minimum(np.stack(columns, axis=1), 0.06)
+
+
+def eligible(family: int, age: Floats) -> Flags:
+    """Credit only between 20 and 65, the rest up to 80."""
+    old = 65 if family in BORROWED else 80
+    fits: Flags = (age >= 20) & (age < old)
+    return fits
+
+
+def trouble_pull(family: int) -> Floats:
+    """The multiplier of the hazard by money trouble: no credit for those behind."""
+    pull = np.ones(TROUBLES)
+    pull[STRETCHED:] = 0.9 if family in BORROWED else 0.7
+    pull[DISTRESSED:] = 0.25
+    pull[DISTRESSED + 1 :] = 0.0 if family in BORROWED else 0.1
+    return pull
+
+
+def macro_pull(family: int) -> Floats:
+    """The multiplier of the hazard by the level of the economy."""
+    pull: Floats = np.exp(MACRO_PULL[family] * MACRO_LEVELS)
+    return pull
+
+
+def season(family: int, month: int) -> float:
+    """The multiplier of the hazard in a calendar month, January is 1."""
+    return float(SEASON[family][month - 1])

@@ -1,0 +1,178 @@
+"""The month's bookings: sorted, balanced and written with end-of-day positions."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from data.simulation.book import Book, accounts, next_morning
+from data.simulation.columns import (
+    MICROSECONDS,
+    Flags,
+    Ints,
+    Smalls,
+    codes,
+    flags,
+    money,
+    stamps,
+    tokens,
+)
+from data.simulation.files import Folder
+from data.simulation.months import DAY, Month
+from data.simulation.prices import CARD, CURRENT, SAVINGS
+from data.tables import CATEGORIES, CHANNELS
+
+POCKETS = 3
+POCKET_CURRENT, POCKET_SAVINGS, POCKET_CARD = range(POCKETS)
+POCKET_FAMILY = np.array([CURRENT, SAVINGS, CARD])
+CATEGORY = {name: i for i, name in enumerate(CATEGORIES)}
+CHANNEL = {name: i for i, name in enumerate(CHANNELS)}
+CLOSE_OF_DAY = 57_540
+
+MERCHANTS, EMPLOYERS = 4_000, 800
+NOBODY = -1
+COUNTERPARTIES = tuple(f"M{i:05d}" for i in range(MERCHANTS)) + tuple(
+    f"E{i:05d}" for i in range(EMPLOYERS)
+)
+
+
+@dataclass
+class Journal:
+    """Bookings collected through a month; ``slot`` is customer times three plus pocket."""
+
+    slot: list[Ints] = field(default_factory=list)
+    second: list[Ints] = field(default_factory=list)
+    amount: list[Ints] = field(default_factory=list)
+    category: list[Smalls] = field(default_factory=list)
+    channel: list[Smalls] = field(default_factory=list)
+    automatic: list[Flags] = field(default_factory=list)
+    counterparty: list[Ints] = field(default_factory=list)
+
+    def book(
+        self,
+        slot: Ints,
+        second: Ints,
+        amount: Ints,
+        category: Smalls | str,
+        channel: Smalls | str,
+        *,
+        automatic: bool = False,
+        counterparty: Ints | None = None,
+    ) -> None:
+        """Add bookings of cents at seconds into the month; zero amounts are left out."""
+        kept = amount != 0
+        count = int(kept.sum())
+        if not count:
+            return
+        self.slot.append(slot[kept])
+        self.second.append(second[kept])
+        self.amount.append(amount[kept])
+        self.category.append(_code(category, CATEGORY, kept, count))
+        self.channel.append(_code(channel, CHANNEL, kept, count))
+        self.automatic.append(np.full(count, automatic))
+        other = np.full(count, NOBODY, np.int64) if counterparty is None else counterparty[kept]
+        self.counterparty.append(other)
+
+    def totals(self, count: int) -> Ints:
+        """Sum of the bookings so far by customer and pocket."""
+        slots, amounts = np.concatenate(self.slot), np.concatenate(self.amount)
+        sums = np.bincount(slots, amounts, count * POCKETS)
+        return sums.astype(np.int64).reshape(count, POCKETS)
+
+
+def _code(value: Smalls | str, known: dict[str, int], kept: Flags, count: int) -> Smalls:
+    if isinstance(value, str):
+        return np.full(count, known[value], np.int8)
+    return value[kept]
+
+
+def post(book: Book, month: Month, journal: Journal, numbers: Ints, folder: Folder, rng: Generator) -> None:
+    """Write the journal and the positions it leads to, and move the book's cash.
+
+    ``numbers`` are the account numbers by customer and pocket as they were before any closing;
+    its running count gives the identifiers of the bookings.
+    """
+    slot = np.concatenate(journal.slot)
+    second = np.concatenate(journal.second)
+    order = _order(slot, second)
+    slot, second = slot[order], second[order]
+    amount = np.concatenate(journal.amount)[order]
+    running = np.cumsum(amount)
+    starts = np.flatnonzero(np.diff(slot, prepend=-1))
+    segment = np.cumsum(np.diff(slot, prepend=slot[0]) != 0)
+    before = running[starts] - amount[starts]
+    balance = running + (book.cash.reshape(-1)[slot[starts]] - before)[segment]
+    account = numbers.reshape(-1)[slot[starts]][segment]
+    _write_bookings(month, journal, order, account, second, amount, balance, folder, rng)
+    _write_positions(month, slot, account, second, balance, folder, rng)
+    ends = np.append(starts[1:], len(slot)) - 1
+    book.cash.reshape(-1)[slot[ends]] = balance[ends]
+
+
+def _order(slot: Ints, second: Ints) -> NDArray[np.intp]:
+    """By account, then time; keys are unique, so that every machine sorts alike."""
+    key = (slot << 43) | (second << 21) | np.arange(len(slot))
+    key.sort()
+    return key & ((1 << 21) - 1)
+
+
+def _write_bookings(
+    month: Month,
+    journal: Journal,
+    order: NDArray[np.intp],
+    account: Ints,
+    second: Ints,
+    amount: Ints,
+    balance: Ints,
+    folder: Folder,
+    rng: Generator,
+) -> None:
+    count = len(order)
+    event = month.microseconds(second)
+    first = folder.next_numbers("transactions", count)
+    columns = {
+        "transaction_id": tokens("T", first + np.arange(count), 12),
+        "account_id": accounts(account),
+        "event_at": stamps(event),
+        "known_at": stamps(event + _delay(count, rng)),
+        "amount": money(amount),
+        "channel": codes(np.concatenate(journal.channel)[order], CHANNELS),
+        "category": codes(np.concatenate(journal.category)[order], CATEGORIES),
+        "automatic": flags(np.concatenate(journal.automatic)[order]),
+        "counterparty": codes(np.concatenate(journal.counterparty)[order], COUNTERPARTIES),
+        "balance_after": money(balance),
+    }
+    folder.put("transactions", columns)
+
+
+def _delay(count: int, rng: Generator) -> Ints:
+    """Minutes for most bookings, days for late cards, weeks for back-dated entries."""
+    luck = rng.random(count)
+    minutes = 60 + rng.random(count) * 1_740
+    late = np.where(luck < 0.004, 5 + 20 * rng.random(count), 1 + 2.5 * rng.random(count))
+    seconds = np.where(luck < 0.02, late * DAY, minutes).astype(np.int64)
+    return seconds * MICROSECONDS
+
+
+def _write_positions(
+    month: Month,
+    slot: Ints,
+    account: Ints,
+    second: Ints,
+    balance: Ints,
+    folder: Folder,
+    rng: Generator,
+) -> None:
+    """End-of-day rows of current accounts and savings, for every day with a booking."""
+    day = second // DAY
+    last = (np.diff(slot, append=-1) != 0) | (np.diff(day, append=-1) != 0)
+    last &= slot % POCKETS != POCKET_CARD
+    event = month.microseconds(day[last] * DAY + CLOSE_OF_DAY)
+    columns = {
+        "account_id": accounts(account[last]),
+        "event_at": stamps(event),
+        "known_at": stamps(next_morning(event, rng)),
+        "ledger_balance": money(balance[last]),
+    }
+    folder.put("balances", columns)

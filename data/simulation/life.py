@@ -1,0 +1,308 @@
+"""One month in the lives of the customers: states move, products are taken up and given up."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+
+from data.simulation.book import (
+    Book,
+    close_accounts,
+    day_in,
+    empty_book,
+    minutes_later,
+    office_hours,
+    open_accounts,
+)
+from data.simulation.chains import (
+    BEHIND_1,
+    CLOSED,
+    DISTRESSED,
+    FADING,
+    LEAVING_2,
+    MACRO_LEVELS,
+    NEED,
+    QUIET,
+    SILENT,
+    SILENT_1,
+    draw,
+    mood_matrix,
+    settled,
+    step,
+    step_alike,
+    trouble_matrix,
+)
+from data.simulation.columns import Flags, Floats, Ints, Smalls, constant, money, stamps, tokens
+from data.simulation.demand import (
+    BORROWED,
+    MOOD_PULL,
+    NEEDS,
+    base_hazards,
+    macro_pull,
+    season,
+    trouble_pull,
+)
+from data.simulation.files import Folder
+from data.simulation.lending import LENDING, exposed, granted, set_terms, write_loans
+from data.simulation.months import Month
+from data.simulation.prices import (
+    CARD,
+    CREDIT,
+    CURRENT,
+    DEPOSIT,
+    FAMILY_NAMES,
+    FUND,
+    INSURANCE,
+    INVESTMENTS,
+    SAVINGS,
+    TAKEN_UP,
+    WEALTH,
+)
+from data.simulation.traits import Traits
+from data.simulation.wealth import invested
+
+DORMANT_AT_START = 0.04
+SAVERS = 0.72
+# Months of the usual hazard that have filled the shelves before the extract begins.
+YEARS_OF_TAKE_UP = {DEPOSIT: 24, WEALTH: 40, FUND: 40, INSURANCE: 60, CARD: 70}
+MONTHS_OF_LENDING = 36
+REDEEMED = {WEALTH: 0.012, FUND: 0.011, INSURANCE: 0.003}
+DEPOSIT_TERM = 12
+ROLLED_OVER = 0.68
+STAGES = ("submitted", "approved", "refused", "withdrawn")
+
+
+@dataclass(frozen=True)
+class Chances:
+    """Transition matrices of a chunk: mood, and trouble by level of the economy."""
+
+    mood: Floats
+    trouble: Floats
+
+
+def chances(traits: Traits) -> Chances:
+    """The matrices of the customers."""
+    stack = [trouble_matrix(traits.frail, float(z)) for z in MACRO_LEVELS]
+    return Chances(mood_matrix(traits.restless), np.stack(stack))
+
+
+def found(first: int, traits: Traits, chance: Chances, month: Month, rng: Generator) -> Book:
+    """The book on the eve of the extract: those who came before it, in settled states."""
+    book = empty_book(first, traits, traits.age(month))
+    n = len(book)
+    book.here = traits.joined < month.first_day
+    mood = draw(settled(chance.mood, CLOSED), rng)
+    dormant = rng.random(n) < DORMANT_AT_START
+    book.mood = np.where(book.here, np.where(dormant, SILENT, mood), 0).astype(np.int8)
+    trouble = draw(settled(chance.trouble[-1], BEHIND_1), rng)
+    book.trouble = np.where(book.here, trouble, 0).astype(np.int8)
+    need = draw(np.tile(settled(NEED[None], 3), (n, 1)), rng)
+    book.invest, book.borrow = need, draw(np.tile(settled(NEED[None], 3), (n, 1)), rng)
+    book.swing = 0.21 * rng.standard_normal(n)
+    return book
+
+
+def shelves(book: Book, month: Month, folder: Folder, rng: Generator) -> None:
+    """Open, at their true dates before the extract, the accounts held at its start."""
+    t = book.traits
+    active = book.here & (book.mood < CLOSED)
+    _past(book, CURRENT, book.here, t.joined, folder, rng)
+    _past(book, SAVINGS, active & (rng.random(len(book)) < SAVERS), t.joined, folder, rng)
+    hazard = base_hazards(t, book.age)
+    since = month.first_day - t.joined
+    for k, family in enumerate(TAKEN_UP):
+        months = YEARS_OF_TAKE_UP.get(family, MONTHS_OF_LENDING)
+        if family in LENDING:
+            months = months if family == LENDING[0] else 2 * months
+        some = rng.random(len(book)) < -np.expm1(-hazard[:, k] * months)
+        age_days = np.minimum(since, months * 30) * rng.random(len(book))
+        opened = month.first_day - 1 - age_days.astype(np.int64)
+        book.mood = np.where(some & active & (book.mood >= LEAVING_2), 0, book.mood)
+        _past(book, family, some & active, opened, folder, rng)
+    _age_loans(book, month)
+
+
+def _past(
+    book: Book, family: int, mask: Flags, opened: Ints, folder: Folder, rng: Generator
+) -> None:
+    who = np.flatnonzero(mask)
+    moments = office_hours(opened[who], rng)
+    open_accounts(book, who, family, moments, folder, rng)
+    _fill(book, family, who, moments, folder, rng)
+
+
+def _fill(
+    book: Book, family: int, who: Ints, moments: Ints, folder: Folder, rng: Generator
+) -> None:
+    """Put the first amount into new accounts, or lend it."""
+    if family in INVESTMENTS:
+        book.value[who, family] = invested(book, family, who, rng)
+        book.left[who, family] = DEPOSIT_TERM
+    elif family in CREDIT:
+        book.value[who, family] = granted(book, family, who, rng)
+        if family in LENDING:
+            set_terms(book, family, who, rng)
+            write_loans(book, family, who, moments, folder, rng)
+
+
+def _age_loans(book: Book, month: Month) -> None:
+    """Bring the loans and deposits held at the start to where they stand by now."""
+    for family in (*LENDING, DEPOSIT):
+        who = np.flatnonzero(book.holds(family))
+        months = (month.first_day - book.opened[who, family]) // 31
+        if family == DEPOSIT:
+            book.left[who, family] = DEPOSIT_TERM - months % DEPOSIT_TERM
+            continue
+        months = np.minimum(months, book.left[who, family] - 1)
+        rate, pay = book.rate[who, family] / 12, book.instalment[who, family]
+        growth = (1 + rate) ** months
+        book.value[who, family] = book.value[who, family] * growth - pay * (growth - 1) / rate
+        book.left[who, family] -= months
+
+
+def advance(book: Book, chance: Chances, month: Month, economy: int, rng: Generator) -> None:
+    """Move every hidden state by a month; newcomers come in as they are."""
+    t = book.traits
+    before = book.mood.copy()
+    book.age = t.age(month)
+    stays = book.here.copy()
+    book.mood = np.where(stays, step(chance.mood, book.mood, rng), book.mood).astype(np.int8)
+    trouble = step(chance.trouble[economy], book.trouble, rng)
+    unlent = ~exposed(book) & (trouble >= BEHIND_1) & (book.trouble < BEHIND_1)
+    trouble = np.where(unlent, book.trouble, trouble)
+    book.trouble = np.where(stays, trouble, book.trouble).astype(np.int8)
+    book.invest = step_alike(NEED, book.invest, rng)
+    book.borrow = step_alike(NEED, book.borrow, rng)
+    book.here = stays | (t.joined < month.first_day + month.days)
+    _days(book, before, month, rng)
+    _salary_moves(book, rng)
+
+
+def _days(book: Book, before: Smalls, month: Month, rng: Generator) -> None:
+    """The days on which each customer acts: newcomers from, leavers until."""
+    new = (book.traits.joined >= month.first_day) & book.here
+    book.comes = np.where(new, book.traits.joined - month.first_day + 2, 1)
+    gone = (book.mood == CLOSED) & (before != CLOSED)
+    fades = book.mood == FADING
+    leaves = np.full(len(book), month.days, np.int64)
+    leaves[gone] = rng.integers(12, 26, int(gone.sum()))
+    leaves[fades] = rng.integers(3, 28, int(fades.sum()))
+    away = ~book.here | (book.mood >= SILENT_1) | ((book.mood == CLOSED) & ~gone)
+    book.leaves = np.where(away, 0, leaves)
+
+
+def _salary_moves(book: Book, rng: Generator) -> None:
+    """The salary goes to another bank early in a farewell, and returns with the customer."""
+    off = np.array([0.002, 0.006, 0.03, 0.3, 0.5, 0.7, 1, 1, 1, 1, 1])[book.mood]
+    back = np.array([0.15, 0.1, 0.05, 0, 0, 0, 0, 0, 0, 0, 0])[book.mood]
+    luck = rng.random(len(book))
+    here = np.where(book.paid_here, luck >= off, luck < back)
+    book.paid_here = here & book.traits.works
+
+
+def welcome(book: Book, month: Month, folder: Folder, rng: Generator) -> None:
+    """Open the first accounts of those who come this month."""
+    new = (book.traits.joined >= month.first_day) & book.here & (book.used == 0)
+    _past(book, CURRENT, new, book.traits.joined, folder, rng)
+    _past(book, SAVINGS, new & (rng.random(len(book)) < SAVERS), book.traits.joined, folder, rng)
+
+
+def give_up(book: Book, month: Month, folder: Folder, rng: Generator) -> Flags:
+    """Close investments that mature, are redeemed or liquidated; returns where, by family."""
+    closed = np.zeros((len(book), 9), np.bool_)
+    days = rng.integers(1, month.days + 1, len(book))
+    days = np.where(book.leaves > 0, np.minimum(days, np.maximum(book.leaves, 1)), days)
+    for family in INVESTMENTS:
+        held = book.holds(family)
+        leaving = held & (book.mood >= LEAVING_2) & (book.mood != SILENT)
+        if family == DEPOSIT:
+            book.left[:, family] -= held
+            due = held & (book.left[:, family] <= 0)
+            ends = due & (rng.random(len(book)) >= ROLLED_OVER)
+            book.left[due & ~ends, family] = DEPOSIT_TERM
+        else:
+            ends = held & (rng.random(len(book)) < REDEEMED[family])
+        for mask, reason in ((leaving, "customer"), (ends & ~leaving, _reason(family))):
+            who = np.flatnonzero(mask)
+            moments = office_hours(day_in(month, days[who]), rng)
+            close_accounts(book, who, family, moments, reason, folder, rng)
+        closed[:, family] = leaving | ends
+    return closed
+
+
+def _reason(family: int) -> str:
+    return "matured" if family == DEPOSIT else "customer"
+
+
+def take_up(
+    book: Book, month: Month, economy: int, closed: Flags, folder: Folder, rng: Generator
+) -> Flags:
+    """Open what customers take up this month; returns who took up what, by ``TAKEN_UP``."""
+    base = base_hazards(book.traits, book.age)
+    taken = np.zeros(base.shape, np.bool_)
+    old = book.here & (book.traits.joined < month.first_day)
+    for k, family in enumerate(TAKEN_UP):
+        need = book.borrow if family in BORROWED else book.invest
+        hazard = base[:, k] * NEEDS[family][need] * MOOD_PULL[book.mood]
+        hazard *= trouble_pull(family)[book.trouble] * macro_pull(family)[economy]
+        hazard *= season(family, month.number)
+        hazard *= np.exp(book.traits.persuadable[:, k] * (book.urged[:, k] > 0))
+        takes = rng.random(len(book)) < -np.expm1(-hazard)
+        takes &= old & ~book.holds(family) & ~closed[:, family]
+        taken[:, k] = takes
+        who = np.flatnonzero(takes)
+        fresh = book.urged[who, k] == 3
+        day = np.where(fresh, rng.integers(6, month.days + 1, len(who)), 0)
+        day = np.where(fresh, day, rng.integers(1, month.days + 1, len(who)))
+        moments = office_hours(day_in(month, day), rng)
+        open_accounts(book, who, family, moments, folder, rng)
+        _fill(book, family, who, moments, folder, rng)
+        apply_for(book, family, who, moments, "approved", month, folder, rng)
+        _refuse(book, family, month, folder, rng)
+    return taken
+
+
+def _refuse(book: Book, family: int, month: Month, folder: Folder, rng: Generator) -> None:
+    """Applications that lead nowhere: refused to the distressed, withdrawn by the others."""
+    if family not in BORROWED:
+        return
+    keen = np.array([0.0005, 0.002, 0.012])[book.borrow] * np.exp(-0.4 * book.traits.prudence)
+    keen = keen * np.where(book.trouble >= DISTRESSED, 4.0, 1.0)
+    asks = (rng.random(len(book)) < keen) & (book.leaves == month.days) & (book.borrow > QUIET)
+    who = np.flatnonzero(asks & ~book.holds(family))
+    moments = office_hours(day_in(month, rng.integers(1, month.days + 1, len(who))), rng)
+    poor = (book.trouble[who] >= DISTRESSED) | (rng.random(len(who)) < 0.5)
+    for mask, stage in ((poor, "refused"), (~poor, "withdrawn")):
+        apply_for(book, family, who[mask], moments[mask], stage, month, folder, rng)
+
+
+def apply_for(
+    book: Book,
+    family: int,
+    who: Ints,
+    moments: Ints,
+    stage: str,
+    month: Month,
+    folder: Folder,
+    rng: Generator,
+) -> None:
+    """Write an application: submitted earlier in the month, decided at ``moments``."""
+    if not len(who):
+        return
+    number = folder.next_numbers("applications", len(who)) + np.arange(len(who))
+    day = 86_400_000_000
+    earlier = moments - rng.integers(0, 9, len(who)) * day - rng.integers(60, 3_000, len(who)) * 10**6
+    first = month.microseconds(rng.integers(0, 3_000, len(who)))
+    submitted = np.minimum(np.maximum(earlier, first), moments - 30 * 10**6)
+    amount = book.value[who, family].astype(np.int64)
+    for event, word in ((submitted, "submitted"), (moments, stage)):
+        columns = {
+            "application_id": tokens("P", number, 12),
+            "customer_id": tokens("C", book.first + who, 8),
+            "family": constant(FAMILY_NAMES[family], len(who)),
+            "event_at": stamps(event),
+            "known_at": stamps(minutes_later(event, rng)),
+            "stage": constant(word, len(who)),
+            "amount": money(amount, amount > 0),
+        }
+        folder.put("applications", columns)

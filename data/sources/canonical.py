@@ -1,0 +1,75 @@
+"""A bank's own files, laid out as the canonical tables, in CSV or Parquet."""
+
+from pathlib import Path
+from zoneinfo import available_timezones
+
+from data.errors import ConfigurationError, SourceError
+from data.settings import settings
+from data.sources.source import Delivery, Source
+from data.tables import CANONICAL, table
+
+FORMATS = (".csv", ".parquet")
+
+
+def canonical(folder: Path) -> Source:
+    """The canonical tables found in ``folder``: ``TABLE.csv``, ``TABLE.parquet`` or ``TABLE/*``.
+
+    Raises:
+        SourceError: the folder is missing, or lacks a table that every bank must have.
+        UnknownTable: a file is named after no canonical table.
+        ConfigurationError: the bank's time zone (ZHIKE_ZONE) does not exist.
+    """
+    return _source("canonical", folder)
+
+
+def simulated(folder: Path) -> Source:
+    """The files of the simulated bank; its truth is left where it is."""
+    return _source("simulated", folder, ignored=("truth",))
+
+
+def _source(name: str, folder: Path, ignored: tuple[str, ...] = ()) -> Source:
+    if not folder.is_dir():
+        raise SourceError(f"{folder} is not a folder. Name the folder that holds the files.")
+    deliveries = tuple(
+        Delivery(path, table(entry.name.split(".")[0]))
+        for entry in sorted(folder.iterdir())
+        if entry.name not in ignored and not entry.name.startswith((".", "_"))
+        for path in _files(entry)
+    )
+    zone = settings().zone
+    if zone not in available_timezones():
+        raise ConfigurationError(f"there is no time zone '{zone}' (ZHIKE_ZONE).")
+    found = {delivery.contract.name for delivery in deliveries}
+    missing = [t.name for t in CANONICAL if t.required and t.name not in found]
+    if missing:
+        raise SourceError(
+            f"{folder} lacks the table(s) {', '.join(missing)}, which every bank must deliver"
+            " as TABLE.csv or TABLE.parquet."
+        )
+    ordered = sorted(deliveries, key=lambda d: [t.name for t in CANONICAL].index(d.contract.name))
+    return Source(
+        name=name,
+        folder=folder,
+        zone=zone,
+        deliveries=tuple(ordered),
+        canonical={t.name: f"SELECT * FROM {t.name}" for t in CANONICAL if t.name in found},
+    )
+
+
+def _files(entry: Path) -> list[Path]:
+    """The files of a table; what is named after a table but cannot be read is refused."""
+    if not entry.is_dir():
+        if entry.suffix.lower() in FORMATS:
+            return [entry]
+        _refuse_if_meant(entry, entry)
+        return []
+    inside = sorted(path for path in entry.iterdir() if not path.name.startswith((".", "_")))
+    for path in inside:
+        if path.is_dir() or path.suffix.lower() not in FORMATS:
+            _refuse_if_meant(entry, path)
+    return [path for path in inside if path.is_file() and path.suffix.lower() in FORMATS]
+
+
+def _refuse_if_meant(entry: Path, path: Path) -> None:
+    if entry.name.split(".")[0] in {t.name for t in CANONICAL}:
+        raise SourceError(f"{path} is neither .csv nor .parquet. Convert it, or take it away.")

@@ -1,0 +1,204 @@
+"""Rows on their way in: typed, checked against other rows, and accounted for by file."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from data.checking import Clock, check_columns, checked
+from data.contracts import SQL_TYPE, Table
+from data.errors import ContractBroken, SourceError
+from data.reading import chunks_of, columns_in, digests_of, state_of
+from data.rejects import Reject
+from data.sources.source import Delivery
+from data.warehouse import SourceFile, file_digest
+
+# A staged row's ``line`` is its file's place among the files of its table, and its line therein.
+_FILE = 1 << 32
+_CONTRADICTED = "another row has the same key and says otherwise"
+
+
+@dataclass
+class Arrival:
+    """One delivered file on its way in, and what became of its rows so far."""
+
+    delivery: Delivery
+    name: str
+    sha256: str
+    state: tuple[int, int, int]
+    rows_in: int = 0
+    duplicate: int = 0
+    faults: list[tuple[int, str, str]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, delivery: Delivery, folder: Path) -> "Arrival":
+        """A file as it is found.
+
+        Raises:
+            SourceError: it cannot be read.
+        """
+        path = delivery.path
+        try:
+            state, digest = state_of(path), file_digest(path)
+        except OSError as error:
+            raise SourceError(f"{path} cannot be read: {error.strerror}.") from None
+        return cls(delivery, shown(path, folder), digest, state)
+
+    @property
+    def rejected(self) -> int:
+        """Rows set aside; a row with several faults counts once."""
+        return len({line for line, *_ in self.faults})
+
+    def check_unchanged(self) -> None:
+        """Refuse a file that was written to while it was read."""
+        if state_of(self.delivery.path) != self.state:
+            raise SourceError(
+                f"{self.delivery.path} changed while it was read. Deliver it when it is complete;"
+                " nothing was loaded."
+            )
+
+    def rejects(self) -> list[Reject]:
+        """The faults with the digests of the raw rows, by line."""
+        digests = digests_of(self.delivery, {line for line, *_ in self.faults})
+        by_line = sorted(self.faults, key=lambda fault: fault[0])
+        return [Reject(self.name, line, name, why, digests[line]) for line, name, why in by_line]
+
+    def accounted(self, accepted: int) -> SourceFile:
+        """The reconciliation: rows in = accepted + rejected + duplicate."""
+        if self.rows_in != accepted + self.rejected + self.duplicate:
+            raise RuntimeError(f"{self.name} does not reconcile: {accepted} {self}")
+        return SourceFile(
+            file=self.name,
+            sha256=self.sha256,
+            rows_in=self.rows_in,
+            accepted=accepted,
+            rejected=self.rejected,
+            duplicate=self.duplicate,
+        )
+
+
+class Staged:
+    """The rows of all files of one table, in the engine's table ``staged.NAME``."""
+
+    def __init__(
+        self, engine: duckdb.DuckDBPyConnection, contract: Table, arrivals: Sequence[Arrival]
+    ) -> None:
+        self.engine, self.contract, self.arrivals = engine, contract, tuple(arrivals)
+        self.place = f"staged.{contract.name}"
+        columns = ", ".join(f"{c.name} {SQL_TYPE[c.kind]}" for c in contract.columns)
+        engine.execute("CREATE SCHEMA IF NOT EXISTS staged")
+        engine.execute(f"CREATE TABLE {self.place} ({columns}, line BIGINT)")
+
+    def read(self, arrival: Arrival, clock: Clock) -> list[str]:
+        """Stage the sound rows of a file; returns the columns that the contract does not know."""
+        delivery = arrival.delivery
+        extra = check_columns(str(delivery.path), columns_in(delivery), self.contract)
+        base = self.arrivals.index(arrival) * _FILE
+        for chunk in chunks_of(delivery):
+            arrival.rows_in += chunk.count
+            arrival.faults += [(line, "", reason) for line, reason in chunk.broken]
+            try:
+                self._type(arrival, chunk.rows, clock, base)
+            except ContractBroken as error:
+                raise ContractBroken(f"{delivery.path}: {error}") from None
+        arrival.check_unchanged()
+        return extra
+
+    def reject_orphans(self, known: dict[str, str]) -> int:
+        """Set aside rows that refer to nothing.
+
+        Args:
+            known: a column that refers to another table -> a query for the values it may have.
+        """
+        faults = [
+            (line, column, f"no such row in {self.contract.column(column).refers_to}")
+            for column, query in known.items()
+            for line in self._lines(
+                f"SELECT line FROM {self.place} WHERE {column} IS NOT NULL"
+                f" AND {column} NOT IN ({query})"
+            )
+        ]
+        self._take_out([line for line, *_ in faults])
+        return self._note(faults)
+
+    def settle_keys(self, held: str | None) -> None:
+        """Count repeated rows once; set aside rows that contradict another row of their key.
+
+        Args:
+            held: the table of rows accepted earlier; they stand, whatever arrives.
+        """
+        key = ", ".join(self.contract.key)
+        content = ", ".join(c.name for c in self.contract.columns)
+        said = f"SELECT {key}, line, hash({content}) AS said FROM {self.place}"
+        if held:
+            said += (
+                f" UNION ALL SELECT {key}, -1, hash({content}) FROM {held}"
+                f" SEMI JOIN {self.place} USING ({key})"
+            )
+        self.engine.execute(
+            f"CREATE OR REPLACE TEMP TABLE twins AS SELECT {key}, min(line) AS first,"
+            f" min(said) <> max(said) AS differ FROM ({said}) GROUP BY {key} HAVING count(*) > 1"
+        )
+        twins = f"SELECT line FROM {self.place} JOIN twins USING ({key})"
+        contradicted = self._lines(f"{twins} WHERE differ")
+        repeated = self.engine.execute(
+            f"SELECT line // {_FILE}, count(*) FROM ({twins} WHERE NOT differ AND line > first)"
+            " GROUP BY 1"
+        ).fetchall()
+        for number, count in repeated:
+            self.arrivals[number].duplicate += count
+        self.engine.execute(
+            f"DELETE FROM {self.place} WHERE line IN ({twins} WHERE differ OR line > first)"
+        )
+        self._note([(line, key, _CONTRADICTED) for line in contradicted])
+
+    def drop(self, condition: str, reason: str) -> int:
+        """Set aside the rows that meet a condition."""
+        lines = self._lines(f"SELECT line FROM {self.place} WHERE {condition}")
+        self._take_out(lines)
+        return self._note([(line, "", reason) for line in lines])
+
+    def accounts(self) -> list[SourceFile]:
+        """The reconciliation of every file, counted in the engine."""
+        counted = dict(
+            self.engine.execute(
+                f"SELECT line // {_FILE}, count(*) FROM {self.place} GROUP BY 1"
+            ).fetchall()
+        )
+        return [a.accounted(counted.get(number, 0)) for number, a in enumerate(self.arrivals)]
+
+    def _type(self, arrival: Arrival, rows: pa.Table, clock: Clock, base: int) -> None:
+        checked(self.engine, rows, self.contract, clock)
+        columns = ", ".join(c.name for c in self.contract.columns)
+        self.engine.execute(
+            f"INSERT INTO {self.place} SELECT {columns}, line + {base} FROM checked"
+            " WHERE faults IS NULL"
+        )
+        faulty = self.engine.execute(
+            "SELECT line, unnest(faults, recursive := true) FROM checked WHERE faults IS NOT NULL"
+        ).fetchall()
+        arrival.faults += [(line, sys.intern(c), sys.intern(why)) for line, c, why in faulty]
+
+    def _lines(self, query: str) -> list[int]:
+        return [line for (line,) in self.engine.execute(query).fetchall()]
+
+    def _take_out(self, lines: list[int]) -> None:
+        if lines:
+            self.engine.register("gone", pa.table({"line": pa.array(lines, pa.int64())}))
+            self.engine.execute(f"DELETE FROM {self.place} WHERE line IN (SELECT line FROM gone)")
+            self.engine.unregister("gone")
+
+    def _note(self, faults: list[tuple[int, str, str]]) -> int:
+        for line, column, reason in faults:
+            number, own = divmod(line, _FILE)
+            self.arrivals[number].faults.append((own, column, reason))
+        return len(faults)
+
+
+def shown(path: Path, folder: Path) -> str:
+    """A file's name in its folder, fit to be printed and stored: nothing in it is invisible."""
+    name = path.relative_to(folder).as_posix()
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)

@@ -1,0 +1,297 @@
+"""Immutable Parquet batches behind one manifest that is replaced in one move."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict
+
+from data.contracts import SQL_TYPE, Table
+from data.errors import WarehouseError
+from data.settings import settings
+from data.tables import CANONICAL
+
+ROW_GROUP = 122_880
+_DRAFT = ".draft-"
+_engines = count(1)
+
+
+class Batch(BaseModel):
+    """One Parquet file of one table, as the manifest vouches for it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    table: str
+    file: str
+    rows: int
+    sha256: str
+
+
+class SourceFile(BaseModel):
+    """What became of one delivered file: rows_in = accepted + rejected + duplicate."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str
+    sha256: str
+    rows_in: int
+    accepted: int
+    rejected: int
+    duplicate: int
+
+
+class Manifest(BaseModel):
+    """All that is visible in the warehouse; its digest is the lineage of what is built on it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str = ""
+    zone: str = "UTC"
+    batches: tuple[Batch, ...] = ()
+    rejects: tuple[Batch, ...] = ()
+    files: tuple[SourceFile, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the manifest's canonical JSON."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def text(self) -> str:
+        """Canonical JSON: sorted keys, no blanks."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+    def of(self, table: str) -> tuple[Batch, ...]:
+        """The batches of one table, oldest first."""
+        return tuple(batch for batch in self.batches if batch.table == table)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables that have rows."""
+        return tuple(sorted({batch.table for batch in self.batches}))
+
+
+class Warehouse:
+    """The warehouse in a folder; readers need no lock, writers queue on one."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or settings().warehouse
+        self._verified: set[str] = set()
+
+    @property
+    def manifest(self) -> Manifest:
+        """What is visible now; an empty manifest before the first load.
+
+        Raises:
+            WarehouseError: the manifest cannot be read.
+        """
+        path = self.folder / "manifest.json"
+        if not path.exists():
+            return Manifest()
+        try:
+            return Manifest.model_validate_json(path.read_bytes())
+        except ValueError as error:
+            raise WarehouseError(
+                f"{path} is damaged ({type(error).__name__}). The last good one is the newest"
+                f" file in {self.folder / 'manifests'}; copy it back."
+            ) from None
+
+    def commit(self, manifest: Manifest) -> str:
+        """Make ``manifest`` the visible one, keeping it under its digest; returns the digest."""
+        text = manifest.text.encode()
+        kept = self.folder / "manifests" / f"{manifest.digest}.json"
+        replace_file(kept, text)
+        replace_file(self.folder / "manifest.json", text)
+        return manifest.digest
+
+    def write(
+        self, table: str, batches: Iterable[pa.RecordBatch], schema: pa.Schema
+    ) -> Batch | None:
+        """Write rows as one immutable file, not visible until a manifest names it.
+
+        The same rows give the same bytes, however they are cut into batches.
+
+        Returns:
+            The batch, or None when there were no rows.
+        """
+        folder = self.folder / "batches" / table
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = folder / f"{_DRAFT}{os.getpid()}-{table}.parquet"
+        rows = 0
+        try:
+            with pq.ParquetWriter(
+                draft, schema, compression="zstd", write_page_checksum=True
+            ) as writer:
+                for group in _row_groups(batches, schema):
+                    writer.write_table(group, row_group_size=ROW_GROUP)
+                    rows += group.num_rows
+            if not rows:
+                return None
+            digest = file_digest(draft)
+            name = f"{digest[:24]}.parquet"
+            flush(draft)
+            draft.replace(folder / name)
+            flush(folder)
+        finally:
+            draft.unlink(missing_ok=True)
+        return Batch(table=table, file=f"batches/{table}/{name}", rows=rows, sha256=digest)
+
+    @contextmanager
+    def writing(self) -> Iterator[Path]:
+        """Hold the warehouse's one write lock; gives a folder for what does not fit in memory.
+
+        What a writer that was killed has left behind is removed first.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        spill = self.folder / ".spill"
+        with (self.folder / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            shutil.rmtree(spill, ignore_errors=True)
+            for draft in self.folder.glob(f"batches/*/{_DRAFT}*"):
+                draft.unlink(missing_ok=True)
+            try:
+                yield spill
+            finally:
+                shutil.rmtree(spill, ignore_errors=True)
+
+    def connect(self, manifest: Manifest | None = None) -> duckdb.DuckDBPyConnection:
+        """An engine of this process with one view per table; one without rows is empty.
+
+        Args:
+            manifest: the state to read; the visible one by default.
+
+        Raises:
+            WarehouseError: there is nothing loaded, or a file is not what the manifest vouches for.
+        """
+        manifest = manifest or self.manifest
+        if not manifest.batches:
+            raise WarehouseError(
+                f"the warehouse {self.folder} is empty. Load something first:"
+                " ./zhike data load --source canonical DIR"
+            )
+        connection = engine(self.folder / f".spill-{os.getpid()}-{next(_engines)}")
+        self.show(connection, manifest)
+        return connection
+
+    def show(self, connection: duckdb.DuckDBPyConnection, manifest: Manifest) -> None:
+        """Define the views of a state; a table without rows is empty.
+
+        Raises:
+            WarehouseError: a file is not what the manifest vouches for.
+        """
+        for contract in CANONICAL:
+            if contract.name not in manifest.tables:
+                connection.execute(f"CREATE VIEW {contract.name} AS {_nothing(contract)}")
+        for table in manifest.tables:
+            files = [str(self._verify(batch)) for batch in manifest.of(table)]
+            listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+            connection.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet([{listed}])")
+
+    def frame(self, query: str, **tables: pd.DataFrame) -> pd.DataFrame:
+        """The answer to a query over the visible tables and the frames given by name."""
+        connection = self.connect()
+        for name, rows in tables.items():
+            connection.register(name, pa.Table.from_pandas(rows, preserve_index=False))
+        answer: pd.DataFrame = connection.sql(query).to_arrow_table().to_pandas()
+        return answer
+
+    def rejects(self, limit: int) -> list[tuple[str, int, str, str]]:
+        """The newest rows set aside: file, line, column, reason."""
+        found: list[tuple[str, int, str, str]] = []
+        for batch in reversed(self.manifest.rejects):
+            for row in pq.read_table(self._verify(batch)).to_pylist():
+                if len(found) < limit:
+                    found.append((row["file"], row["line"], row["column"], row["reason"]))
+        return found
+
+    def _verify(self, batch: Batch) -> Path:
+        path = self.folder / batch.file
+        if batch.sha256 in self._verified:
+            return path
+        if not path.exists() or file_digest(path) != batch.sha256:
+            state = "damaged" if path.exists() else "missing"
+            raise WarehouseError(
+                f"{path} is {state}: the manifest vouches for SHA-256 {batch.sha256[:12]}…."
+                " Restore it from a backup or load its source again."
+            )
+        self._verified.add(batch.sha256)
+        return path
+
+
+def _row_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
+    waiting = schema.empty_table()
+    for batch in batches:
+        waiting = pa.concat_tables([waiting, pa.Table.from_batches([batch]).cast(schema)])
+        while waiting.num_rows >= ROW_GROUP:
+            yield waiting.slice(0, ROW_GROUP).combine_chunks()
+            waiting = waiting.slice(ROW_GROUP)
+    if waiting.num_rows:
+        yield waiting.combine_chunks()
+
+
+def _nothing(contract: Table) -> str:
+    columns = [f"CAST(NULL AS {SQL_TYPE[c.kind]}) AS {c.name}" for c in contract.columns]
+    if contract.dated:
+        columns += [f"CAST(NULL AS INTEGER) AS {day}" for day in ("event_day", "known_day")]
+    return f"SELECT {', '.join(columns)} WHERE false"
+
+
+def engine(spill: Path | None = None) -> duckdb.DuckDBPyConnection:
+    """A private in-memory DuckDB with the settings every query of ours runs under.
+
+    Args:
+        spill: folder, made at need, for what does not fit in memory; by default a temporary one.
+    """
+    folder = spill or Path(gettempdir()) / f"zhike-spill-{os.getpid()}-{next(_engines)}"
+    connection = duckdb.connect(
+        ":memory:", config={"threads": settings().threads, "temp_directory": str(folder)}
+    )
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")
+    return connection
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def flush(path: Path) -> None:
+    """Have the operating system write a file, or the names in a folder, to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_bytes(content)
+        flush(draft)
+        draft.replace(path)
+        flush(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no blanks, the form that digests are taken of."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

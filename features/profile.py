@@ -1,0 +1,217 @@
+"""Build profiles: every feature for every row of a spine, reading only what was known before."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+import duckdb
+import narwhals as nw
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data.errors import FeatureError
+from data.warehouse import Warehouse
+from features.catalogue import CATALOGUE, feature_named
+from features.definition import Array, Facts, Feature, Measure, Part, Source, state_column
+
+EPOCH = date(1970, 1, 1)
+_KEYS = ("customer_id", "as_of_day")
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """Profiles of a spine.
+
+    Attributes:
+        frame: customer_id, as_of (date) and one float64 column a feature, in spine order.
+        absent: feature -> why it could not be built from this warehouse.
+        manifest: digest of the warehouse manifest they were built on.
+    """
+
+    frame: pd.DataFrame
+    features: tuple[str, ...]
+    absent: dict[str, str]
+    manifest: str
+
+    @property
+    def values(self) -> Array:
+        """The feature values, shape (rows, features)."""
+        return self.frame[list(self.features)].to_numpy(np.float64)
+
+
+def day_number(day: date) -> int:
+    """Days since 1970-01-01."""
+    return (day - EPOCH).days
+
+
+def build(
+    warehouse: Warehouse,
+    spine: pd.DataFrame,
+    features: Iterable[str] | None = None,
+    *,
+    progress: Progress | None = None,
+) -> Profiles:
+    """Profiles for a spine of (customer_id, as_of) rows.
+
+    A row reads only facts that had happened and were known strictly before its as-of day.
+
+    Args:
+        spine: columns customer_id (str) and as_of (date); one row per profile wanted.
+        features: names; None means the whole catalogue.
+
+    Raises:
+        FeatureError: an unknown feature, a spine without its columns or with a row twice.
+    """
+    wanted = [feature_named(name) for name in (features or CATALOGUE)]
+    rows = _spine_table(spine)
+    connection, manifest = warehouse.connect(), warehouse.manifest
+    needed = _with_inputs(wanted)
+    absent = _absent(needed, manifest.tables)
+    values: dict[str, Array] = {}
+    sources = {f.source.name: f.source for f in needed if f.source and f.name not in absent}
+    for number, source in enumerate(sources.values()):
+        if progress:
+            progress(source.name, number, len(sources))
+        mine = [f for f in needed if f.source is source and f.name not in absent]
+        values |= _aggregate(connection, rows, source, mine)
+    for feature in needed:
+        if feature.combine and feature.name not in absent:
+            values[feature.name] = feature.combine(*(values[i.name] for i in feature.inputs))
+    present = [f.name for f in wanted if f.name in values]
+    frame = pd.concat(
+        [
+            spine[["customer_id", "as_of"]].reset_index(drop=True),
+            pd.DataFrame({name: values[name] for name in present}, index=range(len(spine))),
+        ],
+        axis=1,
+    )
+    return Profiles(frame, tuple(present), absent, manifest.digest)
+
+
+def _spine_table(spine: pd.DataFrame) -> pa.Table:
+    if not {"customer_id", "as_of"} <= set(spine.columns):
+        raise FeatureError(
+            f"a spine has the columns customer_id and as_of; this one has {list(spine.columns)}."
+        )
+    if spine.duplicated(["customer_id", "as_of"]).any():
+        twice = spine[spine.duplicated(["customer_id", "as_of"])].iloc[0]
+        raise FeatureError(
+            f"the spine holds {twice.customer_id} at {twice.as_of} twice; keep one row each."
+        )
+    days = [day_number(day) for day in spine["as_of"]]
+    return pa.table(
+        {
+            "customer_id": pa.array(spine["customer_id"], pa.string()),
+            "as_of_day": pa.array(days, pa.int32()),
+            "place": pa.array(range(len(spine)), pa.int64()),
+        }
+    )
+
+
+def _with_inputs(features: Sequence[Feature]) -> list[Feature]:
+    """The features and what they are computed from, inputs first."""
+    ordered: dict[str, Feature] = {}
+
+    def visit(feature: Feature) -> None:
+        for needed in feature.inputs:
+            visit(needed)
+        ordered.setdefault(feature.name, feature)
+
+    for feature in features:
+        visit(feature)
+    return list(ordered.values())
+
+
+def _absent(features: Sequence[Feature], tables: tuple[str, ...]) -> dict[str, str]:
+    absent = {}
+    for feature in features:
+        missing = sorted({t for s in feature.sources for t in s.tables if t not in tables})
+        if missing:
+            absent[feature.name] = f"no rows in {', '.join(missing)}"
+    return absent
+
+
+def _measured(features: Sequence[Feature], source: Source) -> tuple[dict[str, Measure], set[int]]:
+    states: set[int] = set()
+    measures = {}
+    for feature in features:
+        facts = Facts(source.entity, None, states)
+        within = facts if feature.days is None else facts.last(feature.days)
+        measure = feature.measure(within) if feature.measure else None
+        if not isinstance(measure, Measure):
+            raise FeatureError(
+                f"feature '{feature.name}' must return one number a customer (a sum, count,"
+                f" minimum, maximum or their arithmetic), not {type(measure).__name__}."
+            )
+        measures[feature.name] = measure
+    if states and source.entity is None:
+        raise FeatureError(f"source '{source.name}' has no entity whose latest row is a state.")
+    return measures, states
+
+
+def _aggregate(
+    connection: duckdb.DuckDBPyConnection, spine: pa.Table, source: Source, features: list[Feature]
+) -> dict[str, Array]:
+    measures, states = _measured(features, source)
+    windows = [feature.days for feature in features]
+    known = _trimmed(connection, spine, source, None if None in windows else windows)
+    for before in sorted(states):
+        known = known.with_columns(_is_latest(source.entity or "", before))
+    parts = [part for measure in measures.values() for part in measure.parts]
+    named = {f"p{i}": part for i, part in enumerate(parts)}
+    grouped = known.group_by("place").agg(
+        *(part.aggregate.alias(name) for name, part in named.items())
+    )
+    table = grouped.collect("pyarrow").to_native()
+    columns = iter(_filled(table, named, spine.num_rows))
+    return {
+        # Adding zero turns -0.0 into 0.0, so that equal numbers have equal bits.
+        name: measure.combine(*(next(columns) for _ in measure.parts)) + 0.0
+        for name, measure in measures.items()
+    }
+
+
+def _trimmed(
+    connection: duckdb.DuckDBPyConnection,
+    spine: pa.Table,
+    source: Source,
+    windows: list[Any] | None,
+) -> nw.LazyFrame[Any]:
+    """Facts joined to the spine, both clocks strictly before the as-of day."""
+    connection.register("spine", spine)
+    facts = nw.from_native(connection.sql(source.query)).lazy()
+    rows = nw.from_native(connection.sql("SELECT * FROM spine")).lazy()
+    event, known, as_of = nw.col("event_day"), nw.col("known_day"), nw.col("as_of_day")
+    seen = rows.join(facts, on="customer_id", how="inner").filter(event < as_of, known < as_of)
+    return seen if windows is None else seen.filter(as_of - event <= max(windows))
+
+
+def _is_latest(entity: str, before: int) -> nw.Expr:
+    # Days fit 16 bits until 2149, so one integer orders rows by event, then by knowledge.
+    stamp = nw.col("event_day").cast(nw.Int64) * 65536 + nw.col("known_day")
+    old = nw.col("as_of_day") - nw.col("event_day") > before
+    newest = nw.when(old).then(stamp).max().over("place", entity)
+    return (old & (stamp == newest)).fill_null(False).alias(state_column(before))
+
+
+def _filled(table: pa.Table, parts: dict[str, Part], rows: int) -> list[Array]:
+    place = table["place"].to_numpy()
+    filled = []
+    for name, part in parts.items():
+        column = np.full(rows, part.empty)
+        found = pc.cast(table[name], pa.float64()).to_numpy(zero_copy_only=False)
+        column[place] = np.where(np.isnan(found), part.empty, found)
+        filled.append(column)
+    return filled
+
+
+def without(profiles: Profiles, names: Iterable[str]) -> Profiles:
+    """The same profiles less some features."""
+    dropped = set(names)
+    kept = tuple(name for name in profiles.features if name not in dropped)
+    frame = profiles.frame[["customer_id", "as_of", *kept]]
+    return replace(profiles, frame=frame, features=kept)

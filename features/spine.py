@@ -1,0 +1,76 @@
+"""Which customers, as of which days."""
+
+from calendar import monthrange
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import pandas as pd
+
+from data.errors import FeatureError
+from data.warehouse import Warehouse
+from features.profile import EPOCH, day_number
+
+
+BOOKED = ("transactions", "balances")
+REPORTED = (*BOOKED, "repayments", "statements", "loan_outcomes")
+
+
+def extent(warehouse: Warehouse) -> tuple[date, date]:
+    """First day with a booking or balance, and last day on which the bank learnt of anything.
+
+    Raises:
+        WarehouseError: nothing is loaded.
+        FeatureError: there are customers but no bookings and no balances.
+    """
+    tables = warehouse.manifest.tables
+    if not set(BOOKED) & set(tables):
+        raise FeatureError("there are no transactions and no balances: no profile can be dated.")
+    firsts = [f"SELECT min(event_day) AS first FROM {t}" for t in BOOKED if t in tables]
+    lasts = [f"SELECT max(known_day) AS last FROM {t}" for t in REPORTED if t in tables]
+    found = warehouse.frame(
+        f"SELECT (SELECT min(first) FROM ({' UNION ALL '.join(firsts)})) AS first,"
+        f" (SELECT max(last) FROM ({' UNION ALL '.join(lasts)})) AS last"
+    )
+    return EPOCH + timedelta(int(found["first"][0])), EPOCH + timedelta(int(found["last"][0]))
+
+
+def month_end(day: date) -> date:
+    """The last day of the month of ``day``."""
+    return day.replace(day=monthrange(day.year, day.month)[1])
+
+
+def months_before(day: date, months: int) -> date:
+    """The last day of the month ``months`` before that of ``day``."""
+    count = day.year * 12 + day.month - 1 - months
+    return month_end(date(count // 12, count % 12 + 1, 1))
+
+
+def month_ends(last: date, count: int) -> list[date]:
+    """``count`` month-ends, the newest not after ``last``, oldest first."""
+    newest = month_end(last) if last == month_end(last) else months_before(last, 1)
+    return [months_before(newest, back) for back in reversed(range(count))]
+
+
+def customers_as_of(warehouse: Warehouse, days: Sequence[date]) -> pd.DataFrame:
+    """A spine of every customer known strictly before each day, ordered by day and customer.
+
+    Raises:
+        FeatureError: a day lies outside what the warehouse has seen.
+    """
+    first, last = extent(warehouse)
+    outside = [day for day in days if not first < day <= last + timedelta(1)]
+    if outside:
+        raise FeatureError(
+            f"as-of {outside[0]} lies outside the data, which runs from {first} to {last}."
+            f" Choose a day from {first + timedelta(1)} to {last + timedelta(1)}."
+        )
+    connection = warehouse.connect()
+    frames = []
+    for day in days:
+        rows = connection.execute(
+            "SELECT DISTINCT customer_id FROM customers WHERE event_day < ? AND known_day < ?"
+            " ORDER BY customer_id",
+            [day_number(day), day_number(day)],
+        ).fetchall()
+        frames.append(pd.DataFrame({"customer_id": [row[0] for row in rows], "as_of": day}))
+    return pd.concat(frames, ignore_index=True)

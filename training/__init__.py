@@ -1,0 +1,1 @@
+"""The four questions: labelled, split, fitted, judged and registered."""

@@ -1,0 +1,132 @@
+"""The recipes: one frozen object a model, to be compared by eye."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from data.errors import TrainingError, UnknownQuestion
+from features.catalogue import CATALOGUE
+from training.labels import (
+    CHURN,
+    CREDIT_RISK,
+    LIFETIME_VALUE,
+    LOAN_STATUS,
+    OFFERED,
+    LabelContract,
+    propensity,
+)
+
+QUESTIONS = ("churn", "lifetime_value", "propensity", "credit_risk")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one model is made.
+
+    Attributes:
+        name: of the model: the question, with the product for propensities.
+        unit: what its value is read in.
+        monotone: feature -> +1 or -1, the direction a banker insists on.
+        leaves, rounds, shrinkage, smallest_leaf: size and pace of the trees.
+        least_events: outcomes of the rarer kind needed to train and to test.
+
+    Raises:
+        TrainingError: a feature that is not in the catalogue, or is a protected attribute.
+    """
+
+    name: str
+    label: LabelContract
+    features: tuple[str, ...]
+    unit: str = "probability"
+    monotone: Mapping[str, int] = field(default_factory=dict)
+    leaves: int = 15
+    rounds: int = 400
+    shrinkage: float = 0.04
+    smallest_leaf: int = 50
+    least_events: tuple[int, int] = (20, 5)
+
+    def __post_init__(self) -> None:
+        unknown = [n for n in (*self.features, *self.monotone) if n not in CATALOGUE]
+        if unknown:
+            raise TrainingError(f"recipe {self.name}: not in the catalogue: {', '.join(unknown)}")
+        banned = [n for n in self.features if CATALOGUE[n].data_class == "protected"]
+        if banned:
+            raise TrainingError(
+                f"recipe {self.name}: protected attributes may not be used: {', '.join(banned)}"
+            )
+        object.__setattr__(self, "monotone", MappingProxyType(dict(self.monotone)))
+
+    @property
+    def product(self) -> str | None:
+        """The product family of a propensity; None for the other questions."""
+        return self.name.partition(".")[2] or None
+
+
+def _of(*subjects: str, without: tuple[str, ...] = ()) -> tuple[str, ...]:
+    return tuple(
+        f.name
+        for f in CATALOGUE.values()
+        if f.subject in subjects
+        and f.data_class != "protected"
+        and f.name not in ("days_since_birth", *without)
+    )
+
+
+EVERYTHING = _of(
+    "demographics", "products", "balances", "activity", "channels", "credit", "value"
+)
+
+_RISK_DIRECTIONS = {
+    "loan_days_past_due": 1,
+    "loan_worst_arrears_365d": 1,
+    "loan_arrears_months_365d": 1,
+    "card_days_past_due": 1,
+    "card_worst_arrears_365d": 1,
+    "limit_use": 1,
+    "minimum_payments_365d": 1,
+    "penalties_365d": 1,
+    "days_overdrawn_365d": 1,
+    "lowest_balance_90d": -1,
+    "lowest_balance_365d": -1,
+}
+
+_RECIPES = (
+    Recipe("churn", CHURN, EVERYTHING),
+    Recipe("lifetime_value", LIFETIME_VALUE, EVERYTHING, unit="currency"),
+    *(Recipe(f"propensity.{family}", propensity(family), EVERYTHING) for family in OFFERED),
+    Recipe("credit_risk", CREDIT_RISK, EVERYTHING, monotone=_RISK_DIRECTIONS),
+)
+_LOAN_STATUS = Recipe(
+    "credit_risk",
+    LOAN_STATUS,
+    _of("demographics", "products", "balances", "activity"),
+    monotone=_RISK_DIRECTIONS,
+    leaves=6,
+    smallest_leaf=10,
+    shrinkage=0.05,
+)
+
+
+def recipes(tables: tuple[str, ...]) -> tuple[Recipe, ...]:
+    """The recipes that suit a warehouse with these tables.
+
+    Credit risk is asked of statements where there are any, else of the loans' final status.
+    """
+    behavioural = "repayments" in tables or "loan_outcomes" not in tables
+    risk = () if behavioural else (_LOAN_STATUS,)
+    return tuple(r for r in _RECIPES if not risk or r.name != risk[0].name) + risk
+
+
+def chosen(tables: tuple[str, ...], question: str) -> tuple[Recipe, ...]:
+    """The recipes of one question or model; 'all' for every one.
+
+    Raises:
+        UnknownQuestion: no recipe answers to that name.
+    """
+    found = tuple(
+        r for r in recipes(tables) if question in ("all", r.name, r.label.question)
+    )
+    if not found:
+        names = ", ".join(r.name for r in recipes(tables))
+        raise UnknownQuestion(f"there is no question '{question}'. Choose all or one of: {names}.")
+    return found

@@ -1,0 +1,114 @@
+"""The only door to MLflow: runs, registered versions and their aliases."""
+
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+# MLflow's mode without telemetry has to be chosen before it is imported.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ALLOW_MODEL_CODE_EXECUTION", "false")
+
+import lightgbm as lgb
+import mlflow
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.models import infer_signature
+
+from data.errors import RegistryError
+from data.settings import settings
+from features.definition import Array
+
+CHALLENGER, CHAMPION = "challenger", "champion"
+
+
+@contextmanager
+def tracking() -> Iterator[MlflowClient]:
+    """A client of the tracking server in force.
+
+    Under ``mlflow run`` the parent's run id leaves the environment meanwhile: MLflow would
+    otherwise refuse runs in other experiments. The runs are linked by a tag instead.
+    """
+    home = settings().home
+    home.mkdir(parents=True, exist_ok=True)
+    parent = os.environ.pop("MLFLOW_RUN_ID", None)
+    mlflow.set_tracking_uri(settings().tracking)
+    try:
+        yield MlflowClient()
+    except MlflowException as error:
+        raise RegistryError(
+            f"MLflow at {settings().tracking} refused: {str(error).splitlines()[0]}"
+        ) from error
+    finally:
+        if parent:
+            os.environ["MLFLOW_RUN_ID"] = parent
+
+
+def register(
+    name: str,
+    booster: lgb.Booster,
+    example: pd.DataFrame,
+    *,
+    parameters: Mapping[str, Any],
+    metrics: Mapping[str, float],
+    tags: Mapping[str, str],
+    lineage: Mapping[str, pd.DataFrame],
+) -> str:
+    """Log one run and register its booster, as the challenger; returns the version.
+
+    Args:
+        example: some rows of the features, from which the signature is made.
+        lineage: context (training, test) -> the rows, logged as datasets by digest.
+
+    Raises:
+        RegistryError: MLflow cannot be reached or refuses.
+    """
+    parent = os.environ.get("MLFLOW_RUN_ID")
+    with tracking() as client, warnings.catch_warnings():
+        # MLflow warns of itself: integer hints, inferred sources, its own deprecations.
+        warnings.simplefilter("ignore")
+        _experiment(client, tags["question"])
+        with mlflow.start_run(run_name=name) as run:
+            mlflow.log_params(dict(parameters))
+            mlflow.log_metrics({k: v for k, v in metrics.items() if v == v})
+            mlflow.set_tags({**tags, **({"parent": parent} if parent else {})})
+            for context, rows in lineage.items():
+                mlflow.log_input(mlflow.data.from_pandas(rows, name=context), context=context)
+            answers: Array = booster.predict(example)
+            logged = mlflow.lightgbm.log_model(
+                booster,
+                name="model",
+                signature=infer_signature(example, answers),
+                pip_requirements=["lightgbm", "numpy", "pandas", "scipy"],
+            )
+        model = mlflow.register_model(logged.model_uri, name, tags={"run": run.info.run_id})
+        client.set_registered_model_alias(name, CHALLENGER, model.version)
+    return str(model.version)
+
+
+def _experiment(client: MlflowClient, question: str) -> None:
+    if client.get_experiment_by_name(question) is None:
+        artifacts = (settings().home / "mlruns").resolve()
+        client.create_experiment(question, artifact_location=(artifacts / question).as_uri())
+    mlflow.set_experiment(question)
+
+
+def promote(name: str, version: str) -> None:
+    """Give a version the alias champion.
+
+    Raises:
+        RegistryError: there is no such version.
+    """
+    with tracking() as client:
+        client.set_registered_model_alias(name, CHAMPION, version)
+
+
+def versions(name: str) -> dict[str, str]:
+    """Alias -> version of a model; empty when it was never registered."""
+    with tracking() as client:
+        try:
+            return {a: str(v) for a, v in client.get_registered_model(name).aliases.items()}
+        except MlflowException:
+            return {}

@@ -1,0 +1,235 @@
+"""A release: one model as a directory that vouches for itself.
+
+    releases/NAME/VERSION/model.txt     the calibrated booster, plain LightGBM text
+                          release.json  what it is: recipe, label contract, data, judgement
+                          golden.json   rows and the margins they must give, in hexadecimal
+                          digests.json  SHA-256 of the three, and of all of them together
+    releases/NAME/champion.json         which version answers
+"""
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from data.errors import ReleaseError
+from data.settings import settings
+from data.warehouse import canonical_json, file_digest, replace_file
+from features.definition import Array
+from training.fit import Fitted
+from training.judge import Judgement
+from training.labels import LabelContract
+from training.recipes import Recipe
+
+FILES = ("model.txt", "release.json", "golden.json")
+GOLDEN_ROWS = 50
+
+
+class Lineage(BaseModel):
+    """What a model was made from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    manifest: str
+    catalogue: str
+    source: str
+    train_dates: tuple[str, ...]
+    test_dates: tuple[str, ...]
+    left_out: dict[str, int]
+
+
+class ReleaseCard(BaseModel):
+    """Everything about a model but its trees."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    question: str
+    product: str | None
+    version: str
+    unit: str
+    answer: str
+    label_version: str
+    population: str
+    outcome: str
+    horizon_days: int
+    features: tuple[str, ...]
+    typical: dict[str, float | None]
+    parameters: dict[str, Any]
+    calibration: dict[str, float]
+    judgement: dict[str, Any]
+    lineage: Lineage
+    provisional: bool
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release whose digests hold."""
+
+    folder: Path
+    card: ReleaseCard
+    model: str
+    golden_rows: Array
+    golden_margins: tuple[str, ...]
+    digest: str
+
+
+def card(
+    recipe: Recipe, version: str, fitted: Fitted, judgement: Judgement, lineage: Lineage,
+    typical: dict[str, float | None], *, provisional: bool, notes: tuple[str, ...] = (),
+) -> ReleaseCard:
+    """The card of a fitted and judged recipe."""
+    label: LabelContract = recipe.label
+    return ReleaseCard(
+        name=recipe.name,
+        question=label.question,
+        product=recipe.product,
+        version=version,
+        unit=recipe.unit,
+        answer=label.answer,
+        label_version=label.version,
+        population=label.population,
+        outcome=label.outcome,
+        horizon_days=label.horizon_days,
+        features=fitted.features,
+        typical=typical,
+        parameters=fitted.parameters,
+        calibration={
+            "slope": fitted.calibration.slope, "intercept": fitted.calibration.intercept
+        },
+        judgement=judgement.as_dict(),
+        lineage=lineage,
+        provisional=provisional,
+        notes=notes,
+    )
+
+
+def write(fitted: Fitted, about: ReleaseCard, rows: Array) -> Path:
+    """Write a release whole or not at all.
+
+    Args:
+        rows: profiles to draw the golden rows from, shape (n, features).
+
+    Raises:
+        ReleaseError: there is already another release of this name and version.
+    """
+    golden = _golden_rows(rows)
+    margins = np.asarray(fitted.booster.predict(golden, raw_score=True), np.float64)
+    contents = {
+        "model.txt": fitted.booster.model_to_string(num_iteration=-1),
+        "release.json": canonical_json(about.model_dump(mode="json")),
+        "golden.json": canonical_json(
+            {
+                "rows": [[float(v).hex() for v in row] for row in golden],
+                "margins": [float(m).hex() for m in margins],
+            }
+        ),
+    }
+    digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in contents.items()}
+    contents["digests.json"] = canonical_json({**digests, "release": _together(digests)})
+    folder = settings().releases / about.name / about.version
+    if folder.exists():
+        raise ReleaseError(f"{folder} is there already; a release is never written twice.")
+    draft = folder.with_name(f".draft-{about.version}")
+    shutil.rmtree(draft, ignore_errors=True)
+    for name, text in contents.items():
+        replace_file(draft / name, text.encode())
+    draft.replace(folder)
+    return folder
+
+
+def _golden_rows(rows: Array) -> Array:
+    """A spread of real rows, and the rows nobody expects: all missing, all extreme."""
+    width = rows.shape[1]
+    drawn = rows[np.linspace(0, len(rows) - 1, min(GOLDEN_ROWS - 4, len(rows)), dtype=int)]
+    odd = [np.full(width, v) for v in (np.nan, 0.0, 1e15, -1e15)]
+    return np.vstack([drawn, *odd])
+
+
+def _together(digests: dict[str, str]) -> str:
+    return hashlib.sha256(canonical_json(digests).encode()).hexdigest()
+
+
+def read(folder: Path) -> Release:
+    """Read a release after its digests hold; nothing of it is parsed before.
+
+    Raises:
+        ReleaseError: a file is missing or is not what the digests vouch for.
+    """
+    digests = _digests(folder)
+    for name in FILES:
+        path = folder / name
+        if not path.is_file() or file_digest(path) != digests.get(name):
+            state = "damaged" if path.exists() else "missing"
+            raise ReleaseError(f"{path} is {state}; train again or restore the release.")
+    try:
+        about = ReleaseCard.model_validate_json((folder / "release.json").read_bytes())
+        golden = json.loads((folder / "golden.json").read_text())
+        rows = np.array([[float.fromhex(v) for v in row] for row in golden["rows"]])
+    except (ValidationError, ValueError, KeyError) as error:
+        raise ReleaseError(
+            f"{folder} was written by another version of Zhike ({type(error).__name__});"
+            " train again."
+        ) from None
+    return Release(
+        folder=folder,
+        card=about,
+        model=(folder / "model.txt").read_text(),
+        golden_rows=rows,
+        golden_margins=tuple(golden["margins"]),
+        digest=digests["release"],
+    )
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    path = folder / "digests.json"
+    try:
+        digests: dict[str, str] = json.loads(path.read_text())
+        if digests["release"] != _together({name: digests[name] for name in FILES}):
+            raise ValueError("digests do not agree")
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ReleaseError(
+            f"{path} is missing or damaged, so nothing vouches for this release."
+        ) from None
+    return digests
+
+
+def champion(name: str) -> Path | None:
+    """Folder of the version that answers, or None when none does.
+
+    Raises:
+        ReleaseError: the pointer is damaged or points outside the model's folder.
+    """
+    path = settings().releases / name / "champion.json"
+    if not path.exists():
+        return None
+    try:
+        version = str(json.loads(path.read_text())["version"])
+    except (ValueError, KeyError, TypeError):
+        raise ReleaseError(f"{path} is damaged; promote a version again.") from None
+    if not version.isalnum():
+        raise ReleaseError(f"{path} names the impossible version {version!r}.")
+    return path.parent / version
+
+
+def point_champion(name: str, version: str) -> None:
+    """Make a version answer from now on, in one move."""
+    digest = read(settings().releases / name / version).digest
+    replace_file(
+        settings().releases / name / "champion.json",
+        canonical_json({"version": version, "release": digest}).encode(),
+    )
+
+
+def champions() -> dict[str, Path]:
+    """Model name -> folder of its champion, for every model that has one."""
+    root = settings().releases
+    names = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.exists() else []
+    found = {name: champion(name) for name in names}
+    return {name: folder for name, folder in found.items() if folder}

@@ -1,0 +1,246 @@
+"""Train in five verbs: label, split, fit, judge, register."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from data.errors import FeatureError, RegistryError, TooFewEvents, TrainingError
+from data.warehouse import Warehouse
+from features import catalogue
+from features.profile import Profiles, build
+from features.spine import customers_as_of, extent, month_ends, months_before
+from training import registry, release
+from training.fit import Fitted, fit, require_events
+from training.gates import gates
+from training.judge import ENOUGH_EVENTS, Judgement, Margins, judge, margins
+from training.labels import Labelled, LabelContract, label, loan_spine
+from training.recipes import Recipe, chosen
+from training.split import TEST_DATES, Split, bucket, split
+
+HISTORY_MONTHS = 6
+EVERY_MONTHS = 3
+Report = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A version that was registered."""
+
+    name: str
+    version: str
+    judgement: Judgement
+    provisional: bool
+
+
+@dataclass(frozen=True)
+class NotTrained:
+    """A question the data cannot carry, and why."""
+
+    name: str
+    reason: str
+
+
+Outcome = Trained | NotTrained
+
+
+def train(
+    warehouse: Warehouse, question: str = "all", *, report: Report | None = None
+) -> list[Outcome]:
+    """Train the recipes of a question; what the data cannot carry says why and the rest goes on.
+
+    Raises:
+        UnknownQuestion: no recipe answers to that name.
+        WarehouseError: nothing is loaded.
+    """
+    say = report or (lambda *_: None)
+    tables = warehouse.manifest.tables
+    wanted = chosen(tables, question)
+    outcomes: list[Outcome] = []
+    labelled: list[tuple[Recipe, Labelled, Split]] = []
+    for number, recipe in enumerate(wanted):
+        say(f"label {recipe.name}", number, 2 * len(wanted) + 2)
+        try:
+            labelled.append((recipe, *_labelled(warehouse, recipe)))
+        except (TrainingError, FeatureError) as refusal:
+            outcomes.append(NotTrained(recipe.name, str(refusal)))
+    if not labelled:
+        return outcomes
+    say("profiles", len(wanted), 2 * len(wanted) + 2)
+    profiles = _profiles(warehouse, [parts for _, _, parts in labelled])
+    for number, (recipe, found, parts) in enumerate(labelled):
+        say(f"fit {recipe.name}", len(wanted) + 1 + number, 2 * len(wanted) + 2)
+        try:
+            outcomes.append(_made(warehouse, recipe, found, parts, profiles))
+        except TrainingError as refusal:
+            outcomes.append(NotTrained(recipe.name, str(refusal)))
+    order = [recipe.name for recipe in wanted]
+    return sorted(outcomes, key=lambda outcome: order.index(outcome.name))
+
+
+def _labelled(warehouse: Warehouse, recipe: Recipe) -> tuple[Labelled, Split]:
+    found = label(warehouse, recipe.label, spine_of(warehouse, recipe.label))
+    try:
+        parts = split(found.rows, recipe.label)
+        require_events(recipe, _target(parts.train), recipe.least_events[0], "to learn from")
+        require_events(recipe, _target(parts.test), recipe.least_events[1], "to judge by")
+    except TooFewEvents as refusal:
+        raise TooFewEvents(f"{refusal}{_aside(found.left_out)}") from None
+    return found, parts
+
+
+def _target(rows: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    return rows["target"].to_numpy(np.float64)
+
+
+def _aside(left_out: dict[str, int]) -> str:
+    if not left_out:
+        return ""
+    counts = ", ".join(f"{n:,} {reason}" for reason, n in sorted(left_out.items()))
+    return f" (left out: {counts})"
+
+
+def spine_of(warehouse: Warehouse, contract: LabelContract) -> pd.DataFrame:
+    """The spine a label is asked of.
+
+    Month-ends: the last three whose outcome is known, and every third before them, back to
+    half a year after the extract begins.
+    """
+    if contract.spine == "day_before_loan":
+        return loan_spine(warehouse)
+    first, last = extent(warehouse)
+    begin = months_before(first, -HISTORY_MONTHS)
+    mature = [
+        day
+        for day in month_ends(last, (last.year - first.year + 1) * 12)
+        if begin <= day and contract.mature(day, last)
+    ]
+    earlier = mature[:-TEST_DATES][::-1][::EVERY_MONTHS][::-1]
+    days = [*earlier, *mature[-TEST_DATES:]]
+    if not days:
+        raise TooFewEvents(
+            f"the data run from {first} to {last}: too short for {HISTORY_MONTHS} months of"
+            f" history and an outcome of {contract.horizon_days} days. Load more months."
+        )
+    return customers_as_of(warehouse, days)
+
+
+def _profiles(warehouse: Warehouse, splits: Sequence[Split]) -> Profiles:
+    rows = pd.concat([part for s in splits for part in (s.train, s.test)])
+    spine = rows[["customer_id", "as_of"]].drop_duplicates().sort_values(["as_of", "customer_id"])
+    return build(warehouse, spine.reset_index(drop=True))
+
+
+def _made(
+    warehouse: Warehouse, recipe: Recipe, found: Labelled, parts: Split, profiles: Profiles
+) -> Trained:
+    features = tuple(name for name in recipe.features if name in profiles.features)
+    train_rows = _joined(parts.train, profiles, features)
+    test_rows = _joined(parts.test, profiles, features)
+    fitted = fit(recipe, train_rows, features)
+    found_margins = (
+        _unseen(recipe, test_rows, features, parts.folds)
+        if parts.folds
+        else margins(fitted, test_rows)
+    )
+    judgement = judge(found_margins, test_rows, recipe.label.answer)
+    return _registered(warehouse, recipe, found, fitted, judgement, train_rows, test_rows)
+
+
+def _unseen(
+    recipe: Recipe, rows: pd.DataFrame, features: tuple[str, ...], folds: int
+) -> Margins:
+    """Margins of each fold's rows from a model made without them, calibration included."""
+    fold = np.array([bucket(f"judge:{c}") % folds for c in rows["customer_id"]])
+    calibrated, raw = np.zeros(len(rows)), np.zeros(len(rows))
+    for k in range(folds):
+        out = fold == k
+        found = margins(fit(recipe, rows[~out], features), rows[out])
+        calibrated[out], raw[out] = found.calibrated, found.raw
+    return Margins(calibrated, raw)
+
+
+def _joined(rows: pd.DataFrame, profiles: Profiles, features: tuple[str, ...]) -> pd.DataFrame:
+    columns = ["customer_id", "as_of", *features]
+    return rows.merge(profiles.frame[columns], on=["customer_id", "as_of"], how="left")
+
+
+def _registered(
+    warehouse: Warehouse,
+    recipe: Recipe,
+    found: Labelled,
+    fitted: Fitted,
+    judgement: Judgement,
+    train_rows: pd.DataFrame,
+    test_rows: pd.DataFrame,
+) -> Trained:
+    manifest = warehouse.manifest
+    features = list(fitted.features)
+    provisional = judgement.events < ENOUGH_EVENTS
+    lineage = release.Lineage(
+        manifest=manifest.digest,
+        catalogue=catalogue.version(),
+        source=manifest.source,
+        train_dates=_days(train_rows),
+        test_dates=_days(test_rows),
+        left_out=found.left_out,
+    )
+    version = registry.register(
+        recipe.name,
+        fitted.booster,
+        train_rows[features].head(100),
+        parameters={**fitted.parameters, "features": len(features), "label": recipe.label.version},
+        metrics={
+            **judgement.metrics,
+            **{f"raw_{name}": value for name, value in judgement.raw.items()},
+            "test_rows": judgement.rows,
+            "test_events": judgement.events,
+        },
+        tags={
+            "question": recipe.label.question,
+            "label_version": recipe.label.version,
+            "manifest": manifest.digest,
+            "catalogue": lineage.catalogue,
+            "provisional": str(provisional).lower(),
+        },
+        lineage={"training": train_rows, "test": test_rows},
+    )
+    typical = train_rows[features].median()
+    card = release.card(
+        recipe,
+        version,
+        fitted,
+        judgement,
+        lineage,
+        {name: None if np.isnan(value) else float(value) for name, value in typical.items()},
+        provisional=provisional,
+        notes=manifest.notes,
+    )
+    release.write(fitted, card, train_rows[features].to_numpy(np.float64))
+    return Trained(recipe.name, version, judgement, provisional)
+
+
+def _days(rows: pd.DataFrame) -> tuple[str, ...]:
+    days: list[date] = sorted(set(rows["as_of"]))
+    shown = days if len(days) <= 24 else [days[0], days[-1]]
+    return tuple(day.isoformat() for day in shown)
+
+
+def promote(name: str, version: str) -> tuple[str, ...]:
+    """Make a version the champion if its gates hold; returns what the gates found.
+
+    Raises:
+        ReleaseError: there is no such release, or it is damaged.
+        RegistryError: a gate refuses, or MLflow does.
+    """
+    found = release.read(release.settings().releases / name / version)
+    results = gates(found.card)
+    refused = [gate for gate in results if gate.verdict == "refused"]
+    if refused:
+        reasons = "; ".join(f"{gate.name}: {gate.finding}" for gate in refused)
+        raise RegistryError(f"{name} version {version} may not become champion: {reasons}")
+    registry.promote(name, version)
+    release.point_champion(name, version)
+    return tuple(f"{gate.name}: {gate.verdict} ({gate.finding})" for gate in results)

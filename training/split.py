@@ -1,0 +1,64 @@
+"""Split like a bank: later dates and unseen customers test what earlier ones taught."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+
+from data.errors import TooFewEvents
+from training.labels import LabelContract
+
+TEST_DATES = 3
+TEST_SHARE = 30
+LOAN_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Split:
+    """Labelled rows to learn from and to judge by; no customer and no day is in both.
+
+    With ``folds`` both are all rows: each is judged by a model that learnt on the other folds.
+    """
+
+    train: pd.DataFrame
+    test: pd.DataFrame
+    folds: int = 0
+
+
+def bucket(customer_id: str) -> int:
+    """A customer's place among 0..99, the same for every version of every model."""
+    return int.from_bytes(hashlib.sha256(customer_id.encode()).digest()[:8], "big") % 100
+
+
+def split(rows: pd.DataFrame, contract: LabelContract) -> Split:
+    """Out of time and on unseen customers.
+
+    Month-end spines: the last three dates test, on a fixed 30 % of the customers; the others
+    train, on dates whose outcome window has closed before the first test date. Loan spines have
+    few rows and one outcome a customer: five folds of customers.
+
+    Args:
+        rows: customer_id, as_of, target.
+
+    Raises:
+        TooFewEvents: not enough dates to keep the two apart.
+    """
+    if contract.spine == "day_before_loan":
+        return Split(train=rows, test=rows, folds=LOAN_FOLDS)
+    dates = sorted(set(rows["as_of"]))
+    tested = dates[-TEST_DATES:]
+    window = timedelta(contract.gap_days + contract.horizon_days + contract.lag_days)
+    taught = [day for day in dates if tested and day + window <= tested[0]]
+    if len(tested) < TEST_DATES or not taught:
+        raise TooFewEvents(
+            f"{len(dates)} as-of date(s) with a finished outcome, {len(taught)} of them before"
+            f" the first test date: at least {TEST_DATES} and 1 are needed. More months of"
+            " history would do it."
+        )
+    unseen = np.array([bucket(c) < TEST_SHARE for c in rows["customer_id"]], dtype=bool)
+    return Split(
+        train=rows[~unseen & rows["as_of"].isin(taught)].reset_index(drop=True),
+        test=rows[unseen & rows["as_of"].isin(tested)].reset_index(drop=True),
+    )
