@@ -11,7 +11,7 @@ from data.errors import ConfigurationError
 from data.loading import Loaded, load
 from data.simulation import simulate
 from data.sources import SOURCES, open_source
-from data.terminal import application, note, out, progress, run, show_table
+from data.terminal import application, note, out, plain, progress, run, show_table
 from data.warehouse import Warehouse
 
 app = application("Simulate a bank, load a source, show what was loaded.")
@@ -33,7 +33,8 @@ def simulate_bank(
             seed=seed,
             progress=lambda done, total: report("", done, total),
         )
-    out.print(f"simulated {customers:,} customers over {months} months in {out_folder}")
+    told = f"simulated {customers:,} customers over {months} months in {out_folder}"
+    out.print(plain(told), soft_wrap=True)
 
 
 @app.command("load")

@@ -17,6 +17,8 @@ files (`./zhike data contracts --write docs/canonical-tables.md`).
 - Parquet: text as strings, money and ratios as decimals, counts as integers, dates as `date32`.
 - `event_at` is when a fact happened, `known_at` when the bank learnt of it. Both are the bank's
   local time unless they end in `Z` (CSV) or carry a time zone (Parquet).
+- A file `SHA256SUMS` beside them, as `sha256sum` writes it, is checked where there is one. Without
+  it, damage is found by the page checksums of Parquet, which do not cover everything.
 - Columns may stand in any order. A column that is not listed is ignored with a note; a required
   column that is missing refuses the file.
 - Every table but those marked *required* may be absent; features that need it are then absent.

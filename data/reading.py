@@ -95,6 +95,9 @@ def _parquet(path: Path, wanted: list[str]) -> Iterator[Chunk]:
             lines = pa.array(range(start, start + batch.num_rows), pa.int64())
             start += batch.num_rows
             yield Chunk(pa.table([*columns, lines], [*batch.schema.names, "line"]))
+        # A page's checksum does not cover its header, where the number of its rows stands.
+        if start != file.metadata.num_rows + 1:
+            raise OSError(f"{start - 1:,} rows where {file.metadata.num_rows:,} were announced")
 
 
 def _plain(column: "pa.Array[Any]") -> "pa.Array[Any]":

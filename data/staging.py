@@ -38,13 +38,18 @@ class Arrival:
         """A file as it is found.
 
         Raises:
-            SourceError: it cannot be read.
+            SourceError: it cannot be read, or is not what the sender vouches for.
         """
         path = delivery.path
         try:
             state, digest = state_of(path), file_digest(path)
         except OSError as error:
             raise SourceError(f"{path} cannot be read: {error.strerror}.") from None
+        if delivery.sha256 not in ("", digest):
+            raise SourceError(
+                f"{path} is damaged: its SHA-256 is {digest[:12]}… where the sender vouches for"
+                f" {delivery.sha256[:12]}…. Have it sent again; nothing was loaded."
+            )
         return cls(delivery, shown(path, folder), digest, state)
 
     @property

@@ -81,7 +81,8 @@ def progress(title: str) -> Iterator[Report]:
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print rows as a table; numbers stand to the right."""
-    table = Table(title=title, title_justify="left", header_style="bold")
+    out.print(plain(title), style="italic", soft_wrap=True)
+    table = Table(header_style="bold")
     for position, column in enumerate(columns):
         numeric = all(isinstance(row[position], int | float) for row in rows)
         table.add_column(column, justify="right" if numeric else "left")

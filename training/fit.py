@@ -10,7 +10,6 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from data.errors import TooFewEvents, TrainingError
-from data.settings import settings
 from features.definition import Array
 from training.labels import Answer
 from training.recipes import Recipe
@@ -125,7 +124,7 @@ def _parameters(recipe: Recipe, features: tuple[str, ...]) -> dict[str, Any]:
         "seed": SEED,
         "deterministic": True,
         "force_col_wise": True,
-        "num_threads": settings().threads,
+        "num_threads": 1,
         "verbosity": -1,
     }
 

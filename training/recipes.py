@@ -40,8 +40,8 @@ class Recipe:
     unit: str = "probability"
     monotone: Mapping[str, int] = field(default_factory=dict)
     leaves: int = 15
-    rounds: int = 400
-    shrinkage: float = 0.04
+    rounds: int = 250
+    shrinkage: float = 0.06
     smallest_leaf: int = 50
     least_events: tuple[int, int] = (20, 5)
 

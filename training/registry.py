@@ -1,5 +1,7 @@
 """The only door to MLflow: runs, registered versions and their aliases."""
 
+import contextlib
+import logging
 import os
 import warnings
 from collections.abc import Iterator, Mapping
@@ -9,6 +11,9 @@ from typing import Any
 # MLflow's mode without telemetry has to be chosen before it is imported.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ALLOW_MODEL_CODE_EXECUTION", "false")
+# A model needs four packages, not this application's whole lock.
+os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")
+os.environ.setdefault("MLFLOW_LOG_UV_FILES", "false")
 
 import lightgbm as lgb
 import mlflow
@@ -20,6 +25,10 @@ from mlflow.models import infer_signature
 from data.errors import RegistryError
 from data.settings import settings
 from features.definition import Array
+
+# MLflow narrates; what matters of it comes back as an exception.
+logging.getLogger("mlflow").setLevel(logging.ERROR)
+logging.getLogger("alembic").setLevel(logging.ERROR)
 
 CHALLENGER, CHAMPION = "challenger", "champion"
 
@@ -83,7 +92,11 @@ def register(
                 signature=infer_signature(example, answers),
                 pip_requirements=["lightgbm", "numpy", "pandas", "scipy"],
             )
-        model = mlflow.register_model(logged.model_uri, name, tags={"run": run.info.run_id})
+        with contextlib.suppress(MlflowException):
+            client.create_registered_model(name)
+        model = client.create_model_version(
+            name, logged.model_uri, run.info.run_id, model_id=logged.model_id
+        )
         client.set_registered_model_alias(name, CHALLENGER, model.version)
     return str(model.version)
 

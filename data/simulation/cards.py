@@ -60,6 +60,7 @@ def purchase(book: Book, month: Month, journal: Journal, rng: Generator) -> None
     if not len(who):
         return
     budget = book.traits.income * SPENT_OF_INCOME * (1 + 0.15 * (book.borrow - 1.0))
+    budget *= np.array([1.0, 1.2, 1.35])[np.minimum(book.trouble, DISTRESSED)]
     budget *= np.exp(0.3 * rng.standard_normal(len(book))) * YEAR[month.number - 1]
     room = np.maximum(book.value[:, CARD] * 0.97 + book.cash[:, POCKET_CARD], 0)
     budget = np.minimum(budget * 100, room)

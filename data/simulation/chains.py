@@ -53,10 +53,10 @@ def mood_matrix(restless: Floats) -> Floats:
     some = np.sqrt(restless)
     moves: dict[tuple[int, int], Floats | float] = {
         (CONTENT, LUKEWARM): np.minimum(0.022 * restless, 0.25),
-        (CONTENT, CLOSED): 0.0008 * some,
+        (CONTENT, CLOSED): 0.0012 * some,
         (LUKEWARM, CONTENT): 0.06,
-        (LUKEWARM, UNHAPPY): np.minimum(0.045 * some, 0.2),
-        (LUKEWARM, CLOSED): 0.002 * some,
+        (LUKEWARM, UNHAPPY): np.minimum(0.04 * some, 0.2),
+        (LUKEWARM, CLOSED): 0.0025 * some,
         (UNHAPPY, LUKEWARM): 0.08,
         (UNHAPPY, LEAVING_1): np.minimum(0.065 * some, 0.3),
         (UNHAPPY, CLOSED): 0.006 * some,
@@ -79,13 +79,13 @@ def trouble_matrix(frail: Floats, macro: float) -> Floats:
     storm = np.exp(-0.22 * macro)
     some = np.sqrt(frail) * storm
     moves: dict[tuple[int, int], Floats | float] = {
-        (SOUND, STRETCHED): np.minimum(0.011 * frail * storm, 0.2),
+        (SOUND, STRETCHED): np.minimum(0.008 * frail * storm, 0.2),
         (SOUND, BEHIND_1): np.minimum(0.003 * np.sqrt(frail), 0.05),
-        (STRETCHED, SOUND): 0.08,
-        (STRETCHED, DISTRESSED): np.minimum(0.045 * some, 0.25),
+        (STRETCHED, SOUND): 0.055,
+        (STRETCHED, DISTRESSED): np.minimum(0.04 * some, 0.25),
         (STRETCHED, BEHIND_1): np.minimum(0.03 * some, 0.15),
-        (DISTRESSED, STRETCHED): 0.10,
-        (DISTRESSED, BEHIND_1): np.minimum(0.14 * some, 0.35),
+        (DISTRESSED, STRETCHED): 0.08,
+        (DISTRESSED, BEHIND_1): np.minimum(0.13 * some, 0.35),
         (BEHIND_1, SOUND): 0.3,
         (BEHIND_1, STRETCHED): 0.25,
         (BEHIND_1, BEHIND_2): np.minimum(0.32 * some, 0.42),

@@ -5,7 +5,7 @@ from numpy.random import Generator
 
 from data.simulation.book import LAST_SECOND, Book
 from data.simulation.cards import YEAR, moments_in
-from data.simulation.chains import DISTRESSED, FADING, SILENT_1, STRETCHED
+from data.simulation.chains import DISTRESSED, FADING, SILENT_1, STRETCHED, UNHAPPY
 from data.simulation.columns import Flags, Floats, Ints, Smalls
 from data.simulation.journal import (
     CATEGORY,
@@ -127,7 +127,8 @@ def utilities(book: Book, month: Month, rng: Generator) -> Ints:
     """Cents of the electricity and telephone bills, for those who gave a standing order."""
     heat = 1 + 0.5 * (month.number in (7, 8, 9))
     bill = (700 + 0.012 * book.traits.income) * heat * rng.uniform(0.7, 1.3, len(book))
-    orders = live(book) & (book.customer % 10 < 6) & (book.mood < 4) & (book.leaves == month.days)
+    orders = live(book) & (book.customer % 10 < 6) & (book.mood < UNHAPPY) & (book.leaves == month.days)
+    orders &= book.trouble < DISTRESSED
     return np.where(orders, np.rint(bill) * 100, 0).astype(np.int64)
 
 

@@ -98,7 +98,7 @@ def found(first: int, traits: Traits, chance: Chances, month: Month, rng: Genera
     book.trouble = np.where(book.here, trouble, 0).astype(np.int8)
     need = draw(np.tile(settled(NEED[None], 3), (n, 1)), rng)
     book.invest, book.borrow = need, draw(np.tile(settled(NEED[None], 3), (n, 1)), rng)
-    book.swing = 0.21 * rng.standard_normal(n)
+    book.swing = 0.14 * rng.standard_normal(n)
     return book
 
 

@@ -32,8 +32,8 @@ from data.tables import CHANNELS
 
 LOGINS = 3.2
 LOGIN_MOOD = np.array([1, 0.6, 0.36, 0.28, 0.22, 0.16, 0.1, 0.1, 0, 0, 0])
-CALLS = np.array([0.06, 0.09, 0.14, 0.18, 0.15, 0.12, 0.1, 0.1, 0, 0, 0])
-COMPLAINTS = np.array([0.004, 0.02, 0.07, 0.07, 0.03, 0.02, 0.02, 0.02, 0, 0, 0])
+CALLS = np.array([0.08, 0.12, 0.18, 0.2, 0.15, 0.12, 0.1, 0.1, 0, 0, 0])
+COMPLAINTS = np.array([0.003, 0.025, 0.09, 0.09, 0.03, 0.02, 0.02, 0.02, 0, 0, 0])
 VISITS = 0.25
 CAMPAIGN_EVERY = 3
 CAMPAIGN_SHARE = 0.05
@@ -53,7 +53,7 @@ def interact(book: Book, month: Month, folder: Folder, rng: Generator) -> None:
     slack = np.exp(0.25 * rng.standard_normal(len(book)))
     digital = np.where(t.digital > 0.3, t.digital, 0.0)
     login = LOGINS * 2 * digital * np.exp(0.55 * t.engagement) * LOGIN_MOOD[book.mood]
-    worried = 1 + 1.5 * (book.trouble >= DISTRESSED)
+    worried = np.array([1.0, 1.6, 3.0])[np.minimum(book.trouble, DISTRESSED)]
     rates = (
         (login * seeking * slack, "login", "mobile"),
         (CALLS[book.mood] * seeking**2 * worried, "call", "call_centre"),
@@ -182,7 +182,7 @@ def assess(book: Book, month: Month, assessed: Ints, folder: Folder, rng: Genera
     day = rng.integers(1, month.days + 1, len(who))
     event = office_hours(day_in(month, day), rng)
     bold = -0.6 * book.traits.prudence + 0.3 * book.traits.affluence - (book.age - 45) / 30
-    grade = np.clip(np.rint(2 + bold[who] + 0.5 * rng.standard_normal(len(who))), 0, 4)
+    grade = np.clip(np.rint(2 + bold[who] + 0.3 * rng.standard_normal(len(who))), 0, 4)
     columns = {
         "customer_id": customers(book.first + who),
         "event_at": stamps(event),

@@ -9,6 +9,7 @@ from data.sources.source import Delivery, Source
 from data.tables import CANONICAL, table
 
 FORMATS = (".csv", ".parquet")
+SUMS = "SHA256SUMS"
 
 
 def canonical(folder: Path) -> Source:
@@ -30,8 +31,13 @@ def simulated(folder: Path) -> Source:
 def _source(name: str, folder: Path, ignored: tuple[str, ...] = ()) -> Source:
     if not folder.is_dir():
         raise SourceError(f"{folder} is not a folder. Name the folder that holds the files.")
+    digests = _vouched(folder)
     deliveries = tuple(
-        Delivery(path, table(entry.name.split(".")[0]))
+        Delivery(
+            path,
+            table(entry.name.split(".")[0]),
+            sha256=digests.get(path.relative_to(folder).as_posix(), ""),
+        )
         for entry in sorted(folder.iterdir())
         if entry.name not in ignored and not entry.name.startswith((".", "_"))
         for path in _files(entry)
@@ -54,6 +60,23 @@ def _source(name: str, folder: Path, ignored: tuple[str, ...] = ()) -> Source:
         deliveries=tuple(ordered),
         canonical={t.name: f"SELECT * FROM {t.name}" for t in CANONICAL if t.name in found},
     )
+
+
+def _vouched(folder: Path) -> dict[str, str]:
+    """The digests that the sender wrote beside the files, by name; what is listed must be there."""
+    sums = folder / SUMS
+    if not sums.is_file():
+        return {}
+    listed = [
+        line.split(maxsplit=1) for line in sums.read_text("utf-8", "replace").splitlines() if line
+    ]
+    if any(len(words) != 2 or len(words[0]) != 64 for words in listed):
+        raise SourceError(f"{sums} has a line that is not DIGEST  NAME, as sha256sum writes it.")
+    digests = {name.lstrip("*").removeprefix("./"): digest.lower() for digest, name in listed}
+    absent = [name for name in digests if not (folder / name).is_file()]
+    if absent:
+        raise SourceError(f"{folder} lacks {', '.join(absent)}, which its {SUMS} lists.")
+    return digests
 
 
 def _files(entry: Path) -> list[Path]:

@@ -10,11 +10,15 @@ from data.csvfile import Layout
 
 @dataclass(frozen=True)
 class Delivery:
-    """One file of a source: where it is, how it is written, what it must hold."""
+    """One file of a source: where it is, how it is written, what it must hold.
+
+    ``sha256`` is the digest that the sender vouches for, empty where the sender gave none.
+    """
 
     path: Path
     contract: Table
     layout: Layout = field(default_factory=Layout)
+    sha256: str = ""
 
 
 @dataclass(frozen=True)

@@ -242,7 +242,9 @@ def test_an_optional_value_may_be_empty_or_what_the_source_writes_for_nothing(
 def test_money_never_comes_through_a_float(
     connection: duckdb.DuckDBPyConnection, kind: pa.DataType
 ) -> None:
-    with pytest.raises(ContractBroken, match="column x of table 't' .* cannot carry money exactly"):
+    with pytest.raises(
+        ContractBroken, match=r"column x of table 't' .* cannot carry money exactly"
+    ):
         typed(connection, column("money"), pa.array([12.5], kind))
 
 

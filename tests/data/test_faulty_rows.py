@@ -59,14 +59,16 @@ FAULTS: dict[str, Fault] = {
 }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(faults=st.lists(st.none() | st.sampled_from(sorted(FAULTS)), min_size=1, max_size=40))
 def test_rows_in_are_accepted_rejected_or_duplicate(faults: list[str | None]) -> None:
     rows = [sound(number) for number in range(len(faults))]
     broken = sum(fault is not None for fault in faults)
     with tempfile.TemporaryDirectory() as folder:
         bank = SmallBank(Path(folder))
-        written = [FAULTS[f](row) if f else ",".join(row) for f, row in zip(faults, rows, strict=True)]
+        written = [
+            FAULTS[f](row) if f else ",".join(row) for f, row in zip(faults, rows, strict=True)
+        ]
         bank.csv("transactions", *written)
         loaded = bank.load()
         lines = {line for _, line, _, _ in bank.rejects}

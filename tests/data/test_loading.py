@@ -182,7 +182,7 @@ def test_the_limit_itself_may_be_reached(bank: SmallBank) -> None:
 def test_the_refusal_quotes_a_row_of_the_refused_file(bank: SmallBank) -> None:
     bank.csv("customers", "C1,2024-01-01,2024-01-01,", "C2,2024-01-01,2024-01-01,", "C3")
     bank.csv("transactions", "T1,A1")
-    with pytest.raises(ContractBroken, match="First: transactions.csv line 2: 2 fields"):
+    with pytest.raises(ContractBroken, match=r"First: transactions.csv line 2: 2 fields"):
         bank.load(reject_limit=0.5)
 
 
@@ -205,20 +205,20 @@ def test_a_column_nobody_asked_for_is_ignored_with_a_note(bank: SmallBank) -> No
 
 def test_a_missing_column_refuses_the_file_and_says_what_there_is(bank: SmallBank) -> None:
     bank.csv("products", "P1,current", header="product,family")
-    with pytest.raises(ContractBroken, match="lacks the column.* product_id .*product, family"):
+    with pytest.raises(ContractBroken, match=r"lacks the column.* product_id .*product, family"):
         bank.load()
     assert not bank.warehouse.manifest.batches
 
 
 def test_a_column_that_changed_its_type_refuses_the_file(bank: SmallBank) -> None:
     bank.csv("balances", *(f"A1,2024-02-0{d},2024-02-0{d},EUR {d}" for d in range(1, 9)))
-    with pytest.raises(ContractBroken, match="8 of 8 rows are broken.*column ledger_balance"):
+    with pytest.raises(ContractBroken, match=r"8 of 8 rows are broken.*column ledger_balance"):
         bank.load(reject_limit=0.5)
 
 
 def test_an_unknown_table_is_refused_with_the_names_of_the_known(bank: SmallBank) -> None:
     bank.csv("cheques", "1", header="cheque_id")
-    with pytest.raises(UnknownTable, match="'cheques'. The tables are: customers, products"):
+    with pytest.raises(UnknownTable, match=r"'cheques'. The tables are: customers, products"):
         bank.load()
 
 
@@ -231,7 +231,7 @@ def test_a_folder_without_a_required_table_is_refused(bank: SmallBank) -> None:
 @pytest.mark.parametrize("name", ["transactions.csv.gz", "transactions.xlsx", "transactions/a.zip"])
 def test_a_table_in_a_format_we_do_not_read_is_not_passed_over(bank: SmallBank, name: str) -> None:
     bank.raw(name, b"whatever")
-    with pytest.raises(SourceError, match="neither .csv nor .parquet"):
+    with pytest.raises(SourceError, match=r"neither .csv nor .parquet"):
         bank.load()
 
 
@@ -265,7 +265,7 @@ def test_a_file_that_is_still_being_written_is_refused(bank: SmallBank) -> None:
 
 def test_the_files_of_another_bank_are_refused(bank: SmallBank) -> None:
     bank.load()
-    with pytest.raises(SourceError, match="holds 'canonical', not 'simulated'.*--replace"):
+    with pytest.raises(SourceError, match=r"holds 'canonical', not 'simulated'.*--replace"):
         bank.load(source="simulated")
 
 

@@ -1,0 +1,234 @@
+"""What is in the warehouse is whole, reproducible, and visible all at once or not at all."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from data.errors import WarehouseError
+from data.warehouse import Batch, Manifest, Warehouse, engine, file_digest, replace_file
+from tests.data.small_bank import SmallBank, account, bookings
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PREAMBLE = """
+import os, signal, sys, time
+from pathlib import Path
+from data.loading import load
+from data.sources import open_source
+from data.warehouse import Warehouse
+
+source, folder = open_source("canonical", Path(sys.argv[1])), Path(sys.argv[2])
+
+def die(*anything):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+class DiesBeforeCommit(Warehouse):
+    commit = die
+
+def in_child(work):
+    child = os.fork()
+    if not child:
+        work()
+        os._exit(0)
+    return child
+"""
+DIE_AT_EVERY_STEP = """
+works = [
+    lambda: load(source, Warehouse(folder), progress=die),
+    lambda: load(source, Warehouse(folder), progress=lambda step, *_: step == "writing" and die()),
+    lambda: load(source, DiesBeforeCommit(folder)),
+]
+for work in works:
+    os.waitpid(in_child(work), 0)
+    print(Warehouse(folder).manifest.digest)
+"""
+DIE_AT_ANY_TIME = """
+for attempt in range(25):
+    child = in_child(lambda: load(source, Warehouse(folder)))
+    time.sleep(attempt * 0.02)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    print(Warehouse(folder).manifest.digest)
+"""
+LOAD_AT_ONCE = """
+children = [in_child(lambda: load(source, Warehouse(folder))) for _ in range(3)]
+print([os.waitpid(child, 0)[1] for child in children])
+"""
+
+
+def outside(bank: SmallBank, script: str) -> list[str]:
+    """The lines that a script prints in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", PREAMBLE + script, bank.folder, bank.warehouse.folder],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        timeout=100,
+    )
+    return done.stdout.splitlines()
+
+
+def numbers(*values: int) -> pa.Table:
+    return pa.table({"n": pa.array(values, pa.int64())})
+
+
+def written(warehouse: Warehouse, *cuts: pa.Table) -> Batch:
+    batches = [batch for cut in cuts for batch in cut.to_batches()]
+    batch = warehouse.write("customers", batches, cuts[0].schema)
+    assert batch is not None
+    return batch
+
+
+def test_an_empty_warehouse_says_how_to_fill_it(tmp_path: Path) -> None:
+    with pytest.raises(WarehouseError, match=r"is empty. Load something first: \./zhike data load"):
+        Warehouse(tmp_path).connect()
+
+
+def test_every_canonical_table_can_be_asked_even_one_without_rows(bank: SmallBank) -> None:
+    bank.load()
+    assert bank.rows("SELECT count(*), max(event_day), max(amount) FROM transactions") == [
+        (0, None, None)
+    ]
+
+
+def test_the_same_rows_give_the_same_bytes_however_they_are_cut(tmp_path: Path) -> None:
+    rows = pa.table({"n": pa.array(range(300_000), pa.int64())})
+    cuts = [rows.slice(0, 7), rows.slice(7, 200_001), rows.slice(200_008)]
+    once, again = Warehouse(tmp_path / "a"), Warehouse(tmp_path / "b")
+    assert written(once, rows).sha256 == written(again, *cuts).sha256
+
+
+def test_the_same_inputs_give_the_same_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digests = set()
+    for threads in ("1", "2", "4"):
+        monkeypatch.setenv("ZHIKE_THREADS", threads)
+        bank = SmallBank(tmp_path / threads)
+        bank.csv("products", "P1,current,0.02,20.00")
+        bank.csv("balances", *(f"A1,2024-0{m}-28,2024-0{m}-28,{m}000.00" for m in range(1, 7)))
+        bank.csv("transactions", *bookings(range(500)), "T9999")
+        digests.add(bank.load().manifest)
+    assert len(digests) == 1
+
+
+def test_a_damaged_batch_is_noticed_by_its_digest(bank: SmallBank) -> None:
+    bank.load()
+    (batch,) = bank.warehouse.manifest.of("customers")
+    path = bank.warehouse.folder / batch.file
+    damaged = bytearray(path.read_bytes())
+    damaged[100] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(WarehouseError, match=rf"{batch.file} is damaged.*{batch.sha256[:12]}"):
+        Warehouse(bank.warehouse.folder).connect()
+
+
+def test_a_missing_batch_is_named(bank: SmallBank) -> None:
+    bank.load()
+    (batch,) = bank.warehouse.manifest.of("accounts")
+    (bank.warehouse.folder / batch.file).unlink()
+    with pytest.raises(WarehouseError, match=rf"{batch.file} is missing"):
+        Warehouse(bank.warehouse.folder).connect()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"batches": 1}', b"\xff\xfe"])
+def test_a_damaged_manifest_is_no_traceback(bank: SmallBank, content: bytes) -> None:
+    bank.load()
+    (bank.warehouse.folder / "manifest.json").write_bytes(content)
+    with pytest.raises(WarehouseError, match=r"manifest.json is damaged.*copy it back"):
+        bank.warehouse.connect()
+
+
+def test_the_kept_manifest_is_the_visible_one(bank: SmallBank) -> None:
+    digest = bank.load().manifest
+    kept = bank.warehouse.folder / "manifests" / f"{digest}.json"
+    assert kept.read_bytes() == (bank.warehouse.folder / "manifest.json").read_bytes()
+    assert file_digest(kept) == digest == bank.warehouse.manifest.digest
+
+
+def test_a_reader_keeps_what_it_opened_while_a_load_replaces_it(bank: SmallBank) -> None:
+    bank.load()
+    reader = bank.warehouse.connect()
+    bank.csv("customers", "C1,2024-01-01,2024-01-01,Ann", "C2,2024-01-01,2024-01-01,Bo")
+    bank.load(replace=True)
+    assert ("王小明",) in reader.execute("SELECT name FROM customers").fetchall()
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_space(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = tmp_path / "manifest.json"
+    replace_file(path, b"old")
+    monkeypatch.setattr("os.fsync", no_space)
+    with pytest.raises(OSError, match="No space left"):
+        replace_file(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_batch_without_rows_is_no_batch(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path)
+    assert warehouse.write("customers", [], numbers(1).schema) is None
+    assert list((tmp_path / "batches" / "customers").iterdir()) == []
+
+
+def test_a_manifest_does_not_depend_on_the_order_of_its_keys() -> None:
+    manifest = Manifest(source="canonical", notes=("a", "b"))
+    shuffled = dict(reversed(json.loads(manifest.text).items()))
+    assert Manifest.model_validate(shuffled).digest == manifest.digest
+
+
+def test_text_from_a_path_cannot_break_out_of_a_query(tmp_path: Path) -> None:
+    bank = SmallBank(tmp_path / "it's a bank; --")
+    bank.load()
+    assert bank.rows("SELECT count(*) FROM customers") == [(2,)]
+
+
+def test_the_engine_speaks_utc() -> None:
+    with engine() as connection:
+        shown = connection.execute("SELECT TIMESTAMPTZ '2024-02-01 12:00:00+08'::VARCHAR")
+        assert shown.fetchall() == [("2024-02-01 04:00:00+00",)]
+
+
+def test_a_load_killed_in_the_middle_leaves_what_was(bank: SmallBank) -> None:
+    before = bank.load().manifest
+    bank.csv("transactions", *bookings(range(20)))
+    assert outside(bank, DIE_AT_EVERY_STEP) == [before, before, before]
+    assert account(bank.load(), "transactions.csv") == (20, 20, 0, 0)
+    assert bank.rows("SELECT count(*) FROM transactions") == [(20,)]
+
+
+@pytest.mark.slow
+def test_a_load_killed_at_any_time_is_all_or_nothing(bank: SmallBank) -> None:
+    before = bank.load().manifest
+    bank.csv("transactions", *bookings(range(2_000)))
+    seen = outside(bank, DIE_AT_ANY_TIME)
+    after = bank.load().manifest
+    assert bank.rows("SELECT count(*) FROM transactions") == [(2_000,)]
+    assert set(seen) <= {before, after}
+    assert before in seen
+
+
+def test_what_a_killed_load_left_behind_is_cleared_away(bank: SmallBank) -> None:
+    leftover = bank.warehouse.folder / "batches" / "customers" / ".draft-1-customers.parquet"
+    leftover.parent.mkdir(parents=True)
+    leftover.write_bytes(b"PAR1 half")
+    bank.load()
+    assert not leftover.exists()
+    assert not (bank.warehouse.folder / ".spill").exists()
+
+
+def test_loads_at_once_all_complete_and_lose_nothing(bank: SmallBank) -> None:
+    bank.csv("transactions", *bookings(range(50)))
+    assert outside(bank, LOAD_AT_ONCE) == ["[0, 0, 0]"]
+    assert bank.rows("SELECT count(*) FROM transactions") == [(50,)]
+    assert len(bank.warehouse.manifest.of("transactions")) == 1  # the others found all there
