@@ -21,7 +21,7 @@ _FILE = 1 << 32
 _CONTRADICTED = "another row has the same key and says otherwise"
 
 
-@dataclass
+@dataclass(eq=False)
 class Arrival:
     """One delivered file on its way in, and what became of its rows so far."""
 
@@ -59,9 +59,10 @@ class Arrival:
 
     def check_unchanged(self) -> None:
         """Refuse a file that was written to while it was read."""
-        if state_of(self.delivery.path) != self.state:
+        path = self.delivery.path
+        if not path.exists() or state_of(path) != self.state:
             raise SourceError(
-                f"{self.delivery.path} changed while it was read. Deliver it when it is complete;"
+                f"{path} changed while it was read. Deliver it when it is complete;"
                 " nothing was loaded."
             )
 
@@ -69,7 +70,9 @@ class Arrival:
         """The faults with the digests of the raw rows, by line."""
         digests = digests_of(self.delivery, {line for line, *_ in self.faults})
         by_line = sorted(self.faults, key=lambda fault: fault[0])
-        return [Reject(self.name, line, name, why, digests[line]) for line, name, why in by_line]
+        return [
+            Reject(self.name, line, name, why, digests.get(line, "")) for line, name, why in by_line
+        ]
 
     def accounted(self, accepted: int) -> SourceFile:
         """The reconciliation: rows in = accepted + rejected + duplicate."""

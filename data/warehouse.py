@@ -192,13 +192,14 @@ class Warehouse:
         Raises:
             WarehouseError: a file is not what the manifest vouches for.
         """
-        for contract in CANONICAL:
-            if contract.name not in manifest.tables:
-                connection.execute(f"CREATE VIEW {contract.name} AS {_nothing(contract)}")
+        views = {c.name: _nothing(c) for c in CANONICAL}
         for table in manifest.tables:
             files = [str(self._verify(batch)) for batch in manifest.of(table)]
             listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-            connection.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet([{listed}])")
+            views[table] = f"SELECT * FROM read_parquet([{listed}])"
+        connection.execute(
+            ";".join(f"CREATE VIEW {name} AS {rows}" for name, rows in views.items())
+        )
 
     def frame(self, query: str, **tables: pd.DataFrame) -> pd.DataFrame:
         """The answer to a query over the visible tables and the frames given by name."""

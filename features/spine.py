@@ -74,3 +74,18 @@ def customers_as_of(warehouse: Warehouse, days: Sequence[date]) -> pd.DataFrame:
         ).fetchall()
         frames.append(pd.DataFrame({"customer_id": [row[0] for row in rows], "as_of": day}))
     return pd.concat(frames, ignore_index=True)
+
+
+def newest_as_of(warehouse: Warehouse) -> date:
+    """The last month-end that the data carry for most accounts.
+
+    Where an extract says which accounts it covers until when, that is the day most histories end.
+    """
+    last = extent(warehouse)[1]
+    if "coverage" in warehouse.manifest.tables:
+        found = warehouse.frame(
+            "SELECT CAST(mode(covered_until) AS DATE) AS day FROM coverage"
+            " JOIN accounts a USING (account_id) WHERE covered_until >= covered_from"
+        )
+        last = min(last, pd.Timestamp(found["day"][0]).date())
+    return month_ends(last, 1)[0]

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from data.errors import TrainingError
@@ -14,6 +15,7 @@ from features.spine import extent
 
 Answer = Literal["probability", "money"]
 SCORABLE = "scorable"
+COVERAGE_SLACK = 31  # days: bookings may be rare at the end of a history
 OFFERED = tuple(f for f in PRODUCT_FAMILIES if f not in ("current", "savings"))
 
 
@@ -310,8 +312,19 @@ def spine_query(spine: pd.DataFrame) -> pd.DataFrame:
 
 def statuses(warehouse: Warehouse, contract: LabelContract, spine: pd.DataFrame) -> list[str]:
     """For each row of a spine: scorable, or why the question does not fit."""
-    found = warehouse.frame(contract.status, spine=spine_query(spine))
-    return list(found.sort_values("place")["status"])
+    asked = spine_query(spine)
+    found = warehouse.frame(contract.status, spine=asked).sort_values("place")
+    status = found["status"].to_numpy(dtype=object)
+    seen = _covered_until(warehouse, asked) >= asked["as_of_day"] - COVERAGE_SLACK
+    return list(np.where((status == SCORABLE) & ~seen, "history_not_covered", status))
+
+
+def _covered_until(warehouse: Warehouse, asked: pd.DataFrame) -> pd.Series:
+    """For each row, the last day whose bookings the extract holds."""
+    last = day_number(extent(warehouse)[1])
+    return warehouse.frame(_COVERED.format(last=last), spine=asked).sort_values("place")[
+        "covered_until"
+    ].reset_index(drop=True)
 
 
 def label(warehouse: Warehouse, contract: LabelContract, spine: pd.DataFrame) -> Labelled:
@@ -331,9 +344,7 @@ def label(warehouse: Warehouse, contract: LabelContract, spine: pd.DataFrame) ->
     _, last = extent(warehouse)
     status = pd.Series(statuses(warehouse, contract, rows))
     ends = asked["as_of_day"] + contract.gap_days + contract.horizon_days
-    covered = warehouse.frame(
-        _COVERED.format(last=day_number(last)), spine=asked
-    ).sort_values("place")["covered_until"].to_numpy()
+    covered = _covered_until(warehouse, asked)
     status[(status == SCORABLE) & (ends + contract.lag_days > day_number(last))] = "immature"
     status[(status == SCORABLE) & (covered < ends)] = "outcome_not_covered"
     begin = asked.assign(as_of_day=asked["as_of_day"] + contract.gap_days)

@@ -25,7 +25,6 @@ class Recipe:
 
     Attributes:
         name: of the model: the question, with the product for propensities.
-        unit: what its value is read in.
         monotone: feature -> +1 or -1, the direction a banker insists on.
         leaves, rounds, shrinkage, smallest_leaf: size and pace of the trees.
         least_events: outcomes of the rarer kind needed to train and to test.
@@ -37,7 +36,6 @@ class Recipe:
     name: str
     label: LabelContract
     features: tuple[str, ...]
-    unit: str = "probability"
     monotone: Mapping[str, int] = field(default_factory=dict)
     leaves: int = 15
     rounds: int = 250
@@ -92,7 +90,7 @@ _RISK_DIRECTIONS = {
 
 _RECIPES = (
     Recipe("churn", CHURN, EVERYTHING),
-    Recipe("lifetime_value", LIFETIME_VALUE, EVERYTHING, unit="currency"),
+    Recipe("lifetime_value", LIFETIME_VALUE, EVERYTHING),
     *(Recipe(f"propensity.{family}", propensity(family), EVERYTHING) for family in OFFERED),
     Recipe("credit_risk", CREDIT_RISK, EVERYTHING, monotone=_RISK_DIRECTIONS),
 )

@@ -21,10 +21,7 @@ from data.errors import ReleaseError
 from data.settings import settings
 from data.warehouse import canonical_json, file_digest, replace_file
 from features.definition import Array
-from training.fit import Fitted
-from training.judge import Judgement
-from training.labels import LabelContract
-from training.recipes import Recipe
+from training.trees import Forest
 
 FILES = ("model.txt", "release.json", "golden.json")
 GOLDEN_ROWS = 50
@@ -80,49 +77,21 @@ class Release:
     digest: str
 
 
-def card(
-    recipe: Recipe, version: str, fitted: Fitted, judgement: Judgement, lineage: Lineage,
-    typical: dict[str, float | None], *, provisional: bool, notes: tuple[str, ...] = (),
-) -> ReleaseCard:
-    """The card of a fitted and judged recipe."""
-    label: LabelContract = recipe.label
-    return ReleaseCard(
-        name=recipe.name,
-        question=label.question,
-        product=recipe.product,
-        version=version,
-        unit=recipe.unit,
-        answer=label.answer,
-        label_version=label.version,
-        population=label.population,
-        outcome=label.outcome,
-        horizon_days=label.horizon_days,
-        features=fitted.features,
-        typical=typical,
-        parameters=fitted.parameters,
-        calibration={
-            "slope": fitted.calibration.slope, "intercept": fitted.calibration.intercept
-        },
-        judgement=judgement.as_dict(),
-        lineage=lineage,
-        provisional=provisional,
-        notes=notes,
-    )
-
-
-def write(fitted: Fitted, about: ReleaseCard, rows: Array) -> Path:
+def write(about: ReleaseCard, model: str, rows: Array) -> Path:
     """Write a release whole or not at all.
 
     Args:
+        model: LightGBM text of the calibrated booster.
         rows: profiles to draw the golden rows from, shape (n, features).
 
     Raises:
-        ReleaseError: there is already another release of this name and version.
+        ReleaseError: there is already a release of this name and version, or the model's text
+            cannot be read.
     """
     golden = _golden_rows(rows)
-    margins = np.asarray(fitted.booster.predict(golden, raw_score=True), np.float64)
+    margins = Forest.from_text(model).margin(golden)
     contents = {
-        "model.txt": fitted.booster.model_to_string(num_iteration=-1),
+        "model.txt": model,
         "release.json": canonical_json(about.model_dump(mode="json")),
         "golden.json": canonical_json(
             {
@@ -233,3 +202,26 @@ def champions() -> dict[str, Path]:
     names = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.exists() else []
     found = {name: champion(name) for name in names}
     return {name: folder for name, folder in found.items() if folder}
+
+
+def retire_all() -> None:
+    """Let no version answer any more; the releases stay."""
+    for name in champions():
+        (settings().releases / name / "champion.json").unlink(missing_ok=True)
+
+
+def note_not_trained(reasons: dict[str, str]) -> None:
+    """Keep why models were not trained, for those who ask them; trained ones are struck out."""
+    replace_file(settings().releases / "not_trained.json", canonical_json(reasons).encode())
+
+
+def not_trained() -> dict[str, str]:
+    """Model name -> why it was not trained, as of the last training."""
+    path = settings().releases / "not_trained.json"
+    if not path.exists():
+        return {}
+    try:
+        kept: dict[str, str] = json.loads(path.read_text())
+    except ValueError:
+        raise ReleaseError(f"{path} is damaged; train again.") from None
+    return kept

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 
 import numpy as np
@@ -79,6 +79,7 @@ def train(
         except (TrainingError, FeatureError) as refusal:
             outcomes.append(NotTrained(recipe.name, str(refusal)))
     if not labelled:
+        _note(outcomes)
         return outcomes
     say("profiles", len(wanted), 2 * len(wanted) + 2)
     profiles = _profiles(warehouse, [parts for _, _, parts in labelled])
@@ -92,8 +93,16 @@ def train(
                 outcomes.append(_registered(warehouse, recipe, found, task.result()))
             except TrainingError as refusal:
                 outcomes.append(NotTrained(recipe.name, str(refusal)))
+    _note(outcomes)
     order = [recipe.name for recipe in wanted]
     return sorted(outcomes, key=lambda outcome: order.index(outcome.name))
+
+
+def _note(outcomes: Sequence[Outcome]) -> None:
+    named = {outcome.name for outcome in outcomes}
+    kept = {name: why for name, why in release.not_trained().items() if name not in named}
+    news = {o.name: o.reason for o in outcomes if isinstance(o, NotTrained)}
+    release.note_not_trained(kept | news)
 
 
 def _labelled(warehouse: Warehouse, recipe: Recipe) -> tuple[Labelled, Split]:
@@ -215,18 +224,36 @@ def _registered(warehouse: Warehouse, recipe: Recipe, found: Labelled, made: Mad
         lineage={"training": train_rows, "test": test_rows},
     )
     typical = train_rows[features].median()
-    card = release.card(
-        recipe,
-        version,
-        fitted,
-        judgement,
-        lineage,
-        {name: None if np.isnan(value) else float(value) for name, value in typical.items()},
+    label = recipe.label
+    card = release.ReleaseCard(
+        name=recipe.name,
+        question=label.question,
+        product=recipe.product,
+        version=version,
+        unit=_currency(warehouse) if label.answer == "money" else "probability",
+        answer=label.answer,
+        label_version=label.version,
+        population=label.population,
+        outcome=label.outcome,
+        horizon_days=label.horizon_days,
+        features=fitted.features,
+        typical={n: None if np.isnan(v) else float(v) for n, v in typical.items()},
+        parameters=fitted.parameters,
+        calibration=asdict(fitted.calibration),
+        judgement=asdict(judgement),
+        lineage=lineage,
         provisional=provisional,
         notes=manifest.notes,
     )
-    release.write(fitted, card, train_rows[features].to_numpy(np.float64))
+    release.write(
+        card, fitted.booster.model_to_string(num_iteration=-1), train_rows[features].to_numpy()
+    )
     return Trained(recipe.name, version, judgement, provisional)
+
+
+def _currency(warehouse: Warehouse) -> str:
+    found = warehouse.frame("SELECT mode(currency) AS currency FROM accounts")
+    return str(found["currency"][0])
 
 
 def _days(rows: pd.DataFrame) -> tuple[str, ...]:

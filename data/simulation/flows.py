@@ -47,7 +47,7 @@ INTEREST = {CURRENT: 0.0005, SAVINGS: 0.0110}
 # A salary that does not come: by money trouble.
 UNPAID = np.array([0.01, 0.14, 0.55, 0.4, 0.4, 0.4, 0.5, 0.5, 0.5, 0.5, 0.5, 0.3])
 LEAST_TRANSFER = 500_00
-MOOD_SPENDING = np.array([1, 0.8, 0.6, 0.47, 0.37, 0.3, 0.25, 0.2, 0, 0, 0])
+MOOD_SPENDING = np.array([1, 0.72, 0.54, 0.45, 0.37, 0.3, 0.25, 0.2, 0, 0, 0])
 
 
 def slots(who: Ints, pocket: int) -> Ints:

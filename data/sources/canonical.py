@@ -1,7 +1,7 @@
 """A bank's own files, laid out as the canonical tables, in CSV or Parquet."""
 
 from pathlib import Path
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from data.errors import ConfigurationError, SourceError
 from data.settings import settings
@@ -42,9 +42,6 @@ def _source(name: str, folder: Path, ignored: tuple[str, ...] = ()) -> Source:
         if entry.name not in ignored and not entry.name.startswith((".", "_"))
         for path in _files(entry)
     )
-    zone = settings().zone
-    if zone not in available_timezones():
-        raise ConfigurationError(f"there is no time zone '{zone}' (ZHIKE_ZONE).")
     found = {delivery.contract.name for delivery in deliveries}
     missing = [t.name for t in CANONICAL if t.required and t.name not in found]
     if missing:
@@ -56,10 +53,18 @@ def _source(name: str, folder: Path, ignored: tuple[str, ...] = ()) -> Source:
     return Source(
         name=name,
         folder=folder,
-        zone=zone,
+        zone=_zone(),
         deliveries=tuple(ordered),
         canonical={t.name: f"SELECT * FROM {t.name}" for t in CANONICAL if t.name in found},
     )
+
+
+def _zone() -> str:
+    zone = settings().zone
+    try:
+        return ZoneInfo(zone).key
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ConfigurationError(f"there is no time zone '{zone}' (ZHIKE_ZONE).") from None
 
 
 def _vouched(folder: Path) -> dict[str, str]:

@@ -59,7 +59,7 @@ FAULTS: dict[str, Fault] = {
 }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(faults=st.lists(st.none() | st.sampled_from(sorted(FAULTS)), min_size=1, max_size=40))
 def test_rows_in_are_accepted_rejected_or_duplicate(faults: list[str | None]) -> None:
     rows = [sound(number) for number in range(len(faults))]
@@ -76,7 +76,7 @@ def test_rows_in_are_accepted_rejected_or_duplicate(faults: list[str | None]) ->
     assert lines == {line for line, fault in enumerate(faults, start=2) if fault}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     numbers=st.lists(st.integers(0, 9), max_size=30),
     parts=st.integers(1, 3),

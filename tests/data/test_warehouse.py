@@ -48,9 +48,9 @@ for work in works:
     print(Warehouse(folder).manifest.digest)
 """
 DIE_AT_ANY_TIME = """
-for attempt in range(25):
+for attempt in range(12):
     child = in_child(lambda: load(source, Warehouse(folder)))
-    time.sleep(attempt * 0.02)
+    time.sleep(attempt * 0.04)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     print(Warehouse(folder).manifest.digest)

@@ -1,0 +1,166 @@
+"""The door to the database: SQLite by default, PostgreSQL in production, one schema for both."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.exc import OperationalError
+
+from data.errors import NotReady
+from data.settings import CHECKOUT, settings
+
+MIGRATIONS = CHECKOUT / "data" / "migrations"
+_WRITERS = 7201  # PostgreSQL's advisory lock on which our writers queue
+
+
+class Moment(sa.TypeDecorator[datetime]):
+    """A moment in UTC; SQLite would hand it back without its zone."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = sa.MetaData()
+
+API_KEYS = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("key_id", sa.String(16), primary_key=True),
+    sa.Column("name", sa.String(100), nullable=False),
+    sa.Column("secret_sha256", sa.String(64), nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("expires_at", Moment, nullable=False),
+)
+PUBLICATIONS = sa.Table(
+    "publications",
+    metadata,
+    sa.Column("publication_id", sa.Integer, primary_key=True),
+    sa.Column("as_of", sa.Date, nullable=False),
+    sa.Column("snapshot", sa.String(64), nullable=False),
+    sa.Column("manifest", sa.String(64), nullable=False),
+    sa.Column("features", sa.JSON, nullable=False),
+    sa.Column("published_at", Moment, nullable=False),
+    sa.Column("current", sa.Boolean, nullable=False),
+)
+PROFILES = sa.Table(
+    "profiles",
+    metadata,
+    sa.Column(
+        "publication_id",
+        sa.Integer,
+        sa.ForeignKey("publications.publication_id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("customer_id", sa.String(64), primary_key=True),
+    sa.Column("vector", sa.LargeBinary, nullable=False),
+    sa.Column("standing", sa.JSON, nullable=False),
+)
+AUDIT = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("actor", sa.String(100), nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("previous", sa.String(64), nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False, unique=True),
+)
+AUDIT_PAYLOADS = sa.Table(
+    "audit_payloads",
+    metadata,
+    sa.Column(
+        "sequence",
+            sa.Integer,
+            sa.ForeignKey("audit.sequence"),
+            primary_key=True,
+            autoincrement=False,
+    ),
+    sa.Column("payload", sa.Text, nullable=False),
+)
+
+
+class Database:
+    """A database at an address, migrated to the schema of this code."""
+
+    def __init__(self, address: str = "") -> None:
+        self.address = address or settings().database
+        self.engine = _engine(self.address)
+
+    def migrate(self) -> None:
+        """Bring the schema up to date.
+
+        Raises:
+            NotReady: the database does not answer.
+        """
+        with self.alone():
+            config = Config()
+            config.set_main_option("script_location", str(MIGRATIONS))
+            with self.reading() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+                connection.commit()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection; what is not committed is undone.
+
+        Raises:
+            NotReady: the database does not answer.
+        """
+        try:
+            with self.engine.connect() as connection:
+                yield connection
+        except OperationalError as error:
+            place = sa.make_url(self.address).render_as_string(hide_password=True)
+            raise NotReady(
+                f"the database {place} does not answer ({type(error.orig).__name__});"
+                " check that it runs and that ZHIKE_DATABASE_URL names it."
+            ) from error
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that no other writer shares; committed at the end, or not at all."""
+        with self.alone(), self.reading() as connection, connection.begin():
+            if self.engine.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITERS)))
+            yield connection
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """On SQLite, the file lock on which all writers queue: its own busy timer is unfair."""
+        path = self.engine.url.database
+        if self.engine.dialect.name != "sqlite" or not path or path == ":memory:":
+            yield
+            return
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with Path(f"{path}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _engine(address: str) -> Engine:
+    engine = sa.create_engine(address, pool_pre_ping=address.startswith("postgresql"))
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _durable)
+    return engine
+
+
+def _durable(connection: Any, _: Any) -> None:
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")

@@ -1,0 +1,1 @@
+"""Questions asked once, and benchmarks; may import everything, imported by nothing."""

@@ -1,0 +1,1 @@
+"""Scores with exact reasons, recorded as they leave."""

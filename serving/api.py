@@ -1,0 +1,160 @@
+"""The HTTP service: health, and scores with reasons for known customers."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Header, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from data.database import Database
+from data.errors import (
+    AdditivityBroken,
+    NotReady,
+    Unauthorised,
+    UnknownCustomer,
+    UnknownQuestion,
+    ZhikeError,
+)
+from serving.answering import answer
+from serving.keys import Caller, caller
+from serving.scoring import Answer, Scorer
+from serving.strict import BadRequest, strict
+from training.recipes import QUESTIONS
+
+STATUS: dict[type[ZhikeError], int] = {
+    Unauthorised: 401,
+    UnknownCustomer: 404,
+    UnknownQuestion: 404,
+    NotReady: 503,
+    AdditivityBroken: 500,
+}
+HEADERS: dict[int, dict[str, str]] = {
+    401: {"WWW-Authenticate": "Bearer"},
+    503: {"Retry-After": "5"},
+}
+
+
+class ScoreRequest(BaseModel):
+    """Whose scores, and which."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={
+        "examples": [{"customer_id": "C000000042", "questions": ["churn", "propensity"]}]
+    })
+
+    customer_id: Annotated[str, Field(pattern=r"^[!-~]{1,64}$")]
+    questions: Annotated[
+        list[Annotated[str, Field(pattern=r"^[a-z_.]{1,40}$")]],
+        Field(min_length=1, max_length=20),
+    ] = list(QUESTIONS)
+
+
+class ScoreResponse(Answer):
+    """The scores, and the number of their audit record."""
+
+    audit: int
+
+
+class Problem(BaseModel):
+    """An error as problem+json (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+
+
+def _scorer(request: Request) -> Scorer:
+    scorer: Scorer = request.app.state.scorer
+    return scorer
+
+
+def _database(request: Request) -> Database:
+    database: Database = request.app.state.database
+    return database
+
+
+Scoring = Annotated[Scorer, Depends(_scorer)]
+Store = Annotated[Database, Depends(_database)]
+
+
+def _known_caller(store: Store, authorization: Annotated[str | None, Header()] = None) -> Caller:
+    return caller(store, authorization)
+
+
+Known = Annotated[Caller, Depends(_known_caller)]
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem} for status in (400, 401, 404, 413, 415, 422, 503)
+}
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": ScoreRequest.model_json_schema()}},
+    }
+}
+
+open_routes = APIRouter()
+routes = APIRouter(prefix="/v1", dependencies=[Depends(_known_caller)], responses=_PROBLEMS)
+
+
+@open_routes.get("/healthz")
+def health() -> dict[str, str]:
+    """Whether the process answers."""
+    return {"status": "ok"}
+
+
+@routes.post("/scores", openapi_extra=_BODY, response_model_exclude_none=True)
+def scores(
+    who: Known,
+    scorer: Scoring,
+    store: Store,
+    asked: Annotated[ScoreRequest, Depends(strict(ScoreRequest))],
+) -> ScoreResponse:
+    """Scores of a known customer, with exact reasons."""
+    given, sequence = answer(scorer, store, asked.customer_id, asked.questions, actor=who.name)
+    return ScoreResponse(audit=sequence, **dict(given))
+
+
+def application(scorer: Scorer, database: Database) -> FastAPI:
+    """The service over a scorer and a database."""
+    app = FastAPI(title="Zhike", version="1", docs_url=None, redoc_url=None)
+    app.state.scorer, app.state.database = scorer, database
+    app.include_router(open_routes)
+    app.include_router(routes)
+    app.add_exception_handler(ZhikeError, _told)
+    app.add_exception_handler(BadRequest, _told)
+    app.add_exception_handler(HTTPException, _told)
+    return app
+
+
+def _told(request: Request, error: Exception) -> Response:
+    if isinstance(error, BadRequest):
+        return problem(error.status, str(error))
+    if isinstance(error, HTTPException):
+        return problem(error.status_code, str(error.detail))
+    status = next((s for kind, s in STATUS.items() if isinstance(error, kind)), 500)
+    return problem(status, str(error) if status < 500 or status == 503 else "internal error")
+
+
+_TITLES = {
+    400: "Bad request",
+    401: "Not authorised",
+    404: "Not found",
+    405: "Method not allowed",
+    413: "Too large",
+    415: "Unsupported media type",
+    422: "Not valid",
+    500: "Internal error",
+    503: "Not ready",
+}
+
+
+def problem(status: int, detail: str) -> JSONResponse:
+    """An error response."""
+    body = Problem(title=_TITLES.get(status, "Error"), status=status, detail=detail)
+    return JSONResponse(
+        body.model_dump(),
+        status_code=status,
+        headers=HEADERS.get(status),
+        media_type="application/problem+json",
+    )

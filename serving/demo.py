@@ -1,0 +1,185 @@
+"""The demo: from source files to four scores with reasons, then the API."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from data.__main__ import show_reconciliation
+from data.database import Database
+from data.errors import ConfigurationError, TrainingError
+from data.loading import load
+from data.settings import settings
+from data.simulation import simulate
+from data.sources import SOURCES, open_source
+from data.terminal import application, err, out, progress, run
+from data.warehouse import Warehouse
+from serving.__main__ import show_book
+from serving.answering import answer, as_json
+from serving.book import BookRun, score_book
+from serving.keys import make_key
+from serving.scoring import Answer, Score, Scorer
+from serving.service import listen, serve
+from training import release
+from training.__main__ import show_outcomes
+from training.labels import SCORABLE
+from training.run import Trained, promote, train
+
+app = application("From source files to four scores with reasons, then the API.")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to demonstrate on."""
+
+    source: str
+    folder: Path
+    customers: int
+    months: int
+    seed: int
+
+
+@app.command()
+def demo(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder of the source's files; none when simulated.")
+    ] = None,
+    source: Annotated[str, typer.Option(help=f"One of {', '.join(SOURCES)}.")] = "simulated",
+    customers: Annotated[int, typer.Option(min=1, help="Customers to simulate.")] = 5_000,
+    months: Annotated[int, typer.Option(min=1, help="Months to simulate.")] = 48,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same bank.")] = 1,
+    serving: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve at the end.")] = True,
+    as_json_line: Annotated[
+        bool, typer.Option("--json", help="One JSON object as the last line; does not serve.")
+    ] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve on.")] = 8000,
+) -> None:
+    """Simulate or read a bank, load, profile, train, score the book, explain one customer."""
+    plan = _plan(source, folder, customers, months, seed)
+    listener = listen("127.0.0.1", port) if serving and not as_json_line else None
+    database = Database()
+    database.migrate()
+    _load(plan)
+    _train()
+    with progress("book") as report:
+        book = score_book(Warehouse(), database, actor="demo", report=report)
+    show_book(book)
+    scorer = Scorer.load()
+    given, _ = answer(scorer, database, _customer_for_all(book, scorer), actor="demo")
+    show_answer(given)
+    if as_json_line:
+        print(as_json(given))
+    if listener:
+        key = _local_key(database)
+        host, number = listener.getsockname()[:2]
+        _show_curl(host, number, key, given.customer_id)
+        serve(listener, scorer, database)
+
+
+def _plan(source: str, folder: Path | None, customers: int, months: int, seed: int) -> Plan:
+    if source not in SOURCES:
+        raise ConfigurationError(f"--source {source}: choose one of {', '.join(SOURCES)}.")
+    if source != "simulated" and folder is None:
+        raise ConfigurationError(f"--source {source} needs the folder of its files: DIR.")
+    if source == "simulated":
+        if folder is not None:
+            raise ConfigurationError(
+                f"the simulated bank reads no folder ({folder}); name its source with --source."
+            )
+        folder = settings().home / "simulated" / f"{customers}-{months}-{seed}"
+    return Plan(source, folder or Path(), customers, months, seed)
+
+
+def _load(plan: Plan) -> None:
+    warehouse = Warehouse()
+    if plan.source == "simulated":
+        with progress("simulating") as report:
+            simulate(
+                plan.folder,
+                customers=plan.customers,
+                months=plan.months,
+                seed=plan.seed,
+                progress=lambda done, total: report("", done, total),
+            )
+    opened = open_source(plan.source, plan.folder)
+    with progress("loading") as report:
+        loaded = load(opened, warehouse, replace=True, progress=report)
+    release.retire_all()
+    show_reconciliation(loaded)
+    for file, reason in opened.refused.items():
+        err.print(f"refused as a source of features: {file}: {reason}")
+    for note in opened.notes:
+        err.print(f"note: {note}")
+
+
+def _train() -> None:
+    with progress("training") as report:
+        outcomes = train(Warehouse(), report=report)
+    show_outcomes(outcomes)
+    trained = [outcome for outcome in outcomes if isinstance(outcome, Trained)]
+    if not trained:
+        raise TrainingError("the data carry none of the questions; the reasons stand above.")
+    for outcome in trained:
+        promote(outcome.name, outcome.version)
+
+
+def _customer_for_all(book: BookRun, scorer: Scorer) -> str:
+    """A customer whom the most questions fit, and of these the one nearest the end of the book."""
+    import pyarrow.parquet as pq
+
+    fits: dict[str, int] = {}
+    for name in scorer.models:
+        table = pq.read_table(book.folder / f"{name}.parquet", columns=["customer_id", "status"])
+        for customer, status in zip(*(c.to_pylist() for c in table.columns), strict=True):
+            fits[customer] = fits.get(customer, 0) + (status == SCORABLE)
+    return max(fits, key=lambda customer: (fits[customer], customer))
+
+
+def show_answer(given: Answer) -> None:
+    """Print a customer's scores and the reasons for each."""
+    out.print(f"\n[bold]Customer {given.customer_id} as of {given.as_of}[/]")
+    for question, told in given.scores.items():
+        if isinstance(told, Score):
+            _show_score(question, told)
+        else:
+            for product, score in told.items():
+                _show_score(f"{question}: {product}", score)
+
+
+def _show_score(title: str, score: Score) -> None:
+    name = title.replace("_", " ")
+    if score.value is None:
+        out.print(f"\n[bold]{name}[/]: {score.status} ({score.reason})")
+        return
+    shown = f"{score.value:.1%}" if score.unit == "probability" else f"{score.value:,.0f} {score.unit}"
+    span = f"{score.horizon} days" if score.horizon else "final status of the loan"
+    mark = f", {score.status}" if score.status != "scored" else ""
+    out.print(f"\n[bold]{name}[/]: {shown} ({span}{mark})")
+    for reason in score.reasons or []:
+        out.print(f"  {reason.direction:<6} {reason.text}")
+
+
+def _local_key(database: Database) -> Path:
+    path = settings().home / "demo-key"
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text(make_key(database, "demo", days=1) + "\n")
+    return path
+
+
+def _show_curl(host: str, port: int, key: Path, customer_id: str) -> None:
+    body = json.dumps({"customer_id": customer_id})
+    shown = os.path.relpath(key)
+    out.print(f"\nServing on http://{host}:{port} until stopped (Ctrl-C). Try, in another window:")
+    print(
+        f"curl -s http://{host}:{port}/v1/scores -H 'Content-Type: application/json'"
+        f" -H \"Authorization: Bearer $(cat {shown})\" -d '{body}'",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    run(app, "./zhike demo")
