@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 Kind = Literal["identifier", "text", "code", "date", "timestamp", "money", "count", "ratio", "flag"]
 
 KINDS: dict[Kind, str] = {
-    "identifier": "text without blanks or control characters, at most 64 characters",
+    "identifier": "1 to 64 characters of ASCII without blanks",
     "text": "text without control characters, at most 400 characters",
     "code": "one of the listed values",
     "date": "a calendar day, YYYY-MM-DD",

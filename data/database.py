@@ -86,10 +86,10 @@ AUDIT_PAYLOADS = sa.Table(
     metadata,
     sa.Column(
         "sequence",
-            sa.Integer,
-            sa.ForeignKey("audit.sequence"),
-            primary_key=True,
-            autoincrement=False,
+        sa.Integer,
+        sa.ForeignKey("audit.sequence"),
+        primary_key=True,
+        autoincrement=False,
     ),
     sa.Column("payload", sa.Text, nullable=False),
 )

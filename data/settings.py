@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from data.errors import ConfigurationError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -57,5 +59,15 @@ class Settings(BaseSettings):
 
 
 def settings() -> Settings:
-    """Read the settings in force now."""
-    return Settings()
+    """Read the settings in force now.
+
+    Raises:
+        ConfigurationError: a variable cannot be used; the message names it.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = "; ".join(
+            f"ZHIKE_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors()
+        )
+        raise ConfigurationError(f"settings that cannot be used: {faults}") from None

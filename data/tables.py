@@ -48,18 +48,14 @@ KNOWN_AT = Column(name="known_at", kind="timestamp", about="When the bank learnt
 
 
 def _id(name: str, about: str, refers_to: str | None = None, *, required: bool = True) -> Column:
-    return Column(
-        name=name, kind="identifier", about=about, refers_to=refers_to, required=required
-    )
+    return Column(name=name, kind="identifier", about=about, refers_to=refers_to, required=required)
 
 
 def _code(name: str, about: str, values: tuple[str, ...], *, required: bool = True) -> Column:
     return Column(name=name, kind="code", about=about, values=values, required=required)
 
 
-def _money(
-    name: str, about: str, *, minimum: int | None = None, required: bool = True
-) -> Column:
+def _money(name: str, about: str, *, minimum: int | None = None, required: bool = True) -> Column:
     return Column(name=name, kind="money", about=about, minimum=minimum, required=required)
 
 
@@ -132,9 +128,7 @@ PRODUCTS = Table(
         _code("family", "Its family.", PRODUCT_FAMILIES),
         _text("name", "Its name."),
         _ratio("margin", "Transfer-price margin on the balance, a year.", required=False),
-        _money(
-            "cost_to_serve", "Cost to serve one account, a month.", minimum=0, required=False
-        ),
+        _money("cost_to_serve", "Cost to serve one account, a month.", minimum=0, required=False),
         _code(
             "risk_grade",
             "Product risk grade for suitability.",

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any, NoReturn
 from unicodedata import category
 
@@ -16,8 +17,10 @@ from data.errors import ZhikeError
 
 Report = Callable[[str, int, int], None]
 
-err = Console(stderr=True, highlight=False)
-out = Console(highlight=False)
+PAPER = 140  # columns where the output is no terminal
+
+err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else PAPER)
+out = Console(highlight=False, width=None if sys.stdout.isatty() else PAPER)
 
 
 def application(about: str) -> typer.Typer:
@@ -59,24 +62,45 @@ def plain(text: str) -> str:
 
 @contextmanager
 def progress(title: str) -> Iterator[Report]:
-    """A progress bar on the error stream; the report takes (step, done, total)."""
+    """Progress on the error stream, a bar or lines; the report takes (step, done, total)."""
+    began = monotonic()
+    if err.is_terminal:
+        with _bar(title) as report:
+            yield report
+    else:
+        yield _lines(title)
+    note(f"{title}: done in {monotonic() - began:.1f} s")
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[Report]:
     columns = (
         TextColumn("{task.description:<34}"),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=err, transient=not err.is_terminal) as bar:
+    with Progress(*columns, console=err, transient=True) as bar:
         task = bar.add_task(title, total=None)
 
         def report(step: str, done: int, total: int) -> None:
             label = f"{title}: {step}" if step else title
-            bar.update(task, description=plain(label[:34]), completed=done, total=total)
+            bar.update(task, description=plain(label)[:34], completed=done, total=total)
 
         yield report
-        bar.update(task, description=title)
-        finished = bar.tasks[0].total or 1
-        bar.update(task, completed=finished, total=finished)
+
+
+def _lines(title: str) -> Report:
+    """One line when the step changes, or every quarter of one without steps."""
+    told: set[str] = set()
+
+    def report(step: str, done: int, total: int) -> None:
+        mark = step or f"{4 * done // max(total, 1) * 25} %"
+        if mark not in told:
+            told.add(mark)
+            note(f"{title}: {mark}" + (f" ({done} of {total})" if step else ""))
+
+    return report
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -62,9 +62,7 @@ def investment_share(invested: Array, total: Array) -> Array:
 @feature(BALANCES, unit="money", reason="Debt to the bank")
 def debt(position: Facts) -> Measure:
     """Owed to the bank on loans and cards now."""
-    owed = position.latest().where(
-        position.family.isin("personal_loan", "mortgage", "credit_card")
-    )
+    owed = position.latest().where(position.family.isin("personal_loan", "mortgage", "credit_card"))
     return -owed.worth.sum()
 
 

@@ -39,8 +39,7 @@ def feature_named(name: str) -> Feature:
     """
     if name not in CATALOGUE:
         raise FeatureError(
-            f"there is no feature '{name}'. ./zhike features catalogue lists all"
-            f" {len(CATALOGUE)}."
+            f"there is no feature '{name}'. ./zhike features catalogue lists all {len(CATALOGUE)}."
         )
     return CATALOGUE[name]
 

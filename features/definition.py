@@ -8,7 +8,7 @@ engine, thread count and batch size gives the same bits.
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import narwhals as nw
 import numpy as np
@@ -76,7 +76,8 @@ class Measure:
 def quotient(numerator: Array, denominator: Array) -> Array:
     """Division that is missing, not infinite, where the denominator is zero."""
     out = np.full(np.shape(numerator), np.nan)
-    return np.divide(numerator, denominator, out=out, where=denominator != 0)
+    np.divide(numerator, denominator, out=out, where=denominator != 0)
+    return out
 
 
 class Column:
@@ -148,8 +149,8 @@ class Column:
         return id(self)
 
 
-def _bare(value: object) -> Any:
-    return value.expr if isinstance(value, Column) else value
+def _bare(value: object) -> nw.Expr:
+    return value.expr if isinstance(value, Column) else nw.lit(cast("int | str", value))
 
 
 class Facts:

@@ -17,6 +17,8 @@ from data.warehouse import canonical_json, file_digest, replace_file
 from features import catalogue
 from features.profile import Profiles
 
+_SPINE: dict[str, pa.DataType] = {"customer_id": pa.string(), "as_of": pa.date32()}
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -86,13 +88,11 @@ def read_spine(path: Path) -> pd.DataFrame:
             table = pq.read_table(path, columns=["customer_id", "as_of"])
         else:
             text = pa.csv.ConvertOptions(
-                column_types={"customer_id": pa.string(), "as_of": pa.date32()},
+                column_types=_SPINE,
                 include_columns=["customer_id", "as_of"],
             )
             table = pa.csv.read_csv(path, convert_options=text)
-        frame = table.cast(
-            pa.schema([("customer_id", pa.string()), ("as_of", pa.date32())])
-        ).to_pandas()
+        frame = table.cast(pa.schema(_SPINE)).to_pandas()
     except (OSError, KeyError, pa.ArrowInvalid, pa.ArrowKeyError) as error:
         raise FeatureError(
             f"{path} is no spine of customer_id and as_of (YYYY-MM-DD): {error}"

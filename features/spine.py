@@ -10,7 +10,6 @@ from data.errors import FeatureError
 from data.warehouse import Warehouse
 from features.profile import EPOCH, day_number
 
-
 BOOKED = ("transactions", "balances")
 REPORTED = (*BOOKED, "repayments", "statements", "loan_outcomes")
 

@@ -38,9 +38,13 @@ HEADERS: dict[int, dict[str, str]] = {
 class ScoreRequest(BaseModel):
     """Whose scores, and which."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={
-        "examples": [{"customer_id": "C000000042", "questions": ["churn", "propensity"]}]
-    })
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [{"customer_id": "C000000042", "questions": ["churn", "propensity"]}]
+        },
+    )
 
     customer_id: Annotated[str, Field(pattern=r"^[!-~]{1,64}$")]
     questions: Annotated[

@@ -51,9 +51,7 @@ def append(
         record = Record(sequence, at, kind, actor, written, previous, digest)
         connection.execute(sa.insert(AUDIT).values(**vars(record)))
         if text is not None:
-            connection.execute(
-                sa.insert(AUDIT_PAYLOADS).values(sequence=sequence, payload=text)
-            )
+            connection.execute(sa.insert(AUDIT_PAYLOADS).values(sequence=sequence, payload=text))
     return record
 
 
@@ -72,9 +70,7 @@ def first_broken(database: Database) -> int | None:
     return None
 
 
-def _digest(
-    sequence: int, at: datetime, kind: str, actor: str, body: str, previous: str
-) -> str:
+def _digest(sequence: int, at: datetime, kind: str, actor: str, body: str, previous: str) -> str:
     moment = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return _sha256(canonical_json([sequence, moment, kind, actor, body, previous]))
 

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from data.database import Database
 from data.settings import settings
 from data.warehouse import Warehouse, canonical_json, file_digest, replace_file
+from features.definition import Array
 from features.profile import Profiles, build
 from features.snapshot import Snapshot, write_snapshot
 from features.spine import customers_as_of, newest_as_of
@@ -104,7 +106,7 @@ def _scored(model: Model, profiles: Profiles, standing: list[str]) -> pa.Table:
     card = model.release.card
     fits = np.array([told == SCORABLE for told in standing])
     empty = np.full(len(standing), np.nan)
-    columns = {"margin": empty, "value": empty} | {f: empty for f in card.features}
+    columns = {"margin": empty, "value": empty} | dict.fromkeys(card.features, empty)
     if fits.any():
         rows = profiles.frame.loc[fits, list(card.features)].to_numpy(np.float64)
         margins, contributions = model.explain(rows)
@@ -115,13 +117,13 @@ def _scored(model: Model, profiles: Profiles, standing: list[str]) -> pa.Table:
         {
             "customer_id": pa.array(profiles.frame["customer_id"], pa.string()),
             "status": pa.array(standing, pa.string()),
-            "base_value": np.where(fits, model.explainer.base_value, np.nan),
-            **columns,
+            "base_value": pa.array(np.where(fits, model.explainer.base_value, np.nan)),
+            **{name: pa.array(values) for name, values in columns.items()},
         }
     )
 
 
-def _placed(values: np.ndarray, fits: np.ndarray) -> np.ndarray:
+def _placed(values: Array, fits: NDArray[np.bool_]) -> Array:
     column = np.full(len(fits), np.nan)
     column[fits] = values
     return column

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import pyarrow.parquet as pq
 import typer
 
 from data.__main__ import show_reconciliation
@@ -15,7 +16,7 @@ from data.loading import load
 from data.settings import settings
 from data.simulation import simulate
 from data.sources import SOURCES, open_source
-from data.terminal import application, err, out, progress, run
+from data.terminal import application, note, out, plain, progress, run
 from data.warehouse import Warehouse
 from serving.__main__ import show_book
 from serving.answering import answer, as_json
@@ -110,9 +111,9 @@ def _load(plan: Plan) -> None:
     release.retire_all()
     show_reconciliation(loaded)
     for file, reason in opened.refused.items():
-        err.print(f"refused as a source of features: {file}: {reason}")
-    for note in opened.notes:
-        err.print(f"note: {note}")
+        note(f"refused as a source of features: {file}: {reason}")
+    for remark in opened.notes:
+        note(f"note: {remark}")
 
 
 def _train() -> None:
@@ -128,8 +129,6 @@ def _train() -> None:
 
 def _customer_for_all(book: BookRun, scorer: Scorer) -> str:
     """A customer whom the most questions fit, and of these the one nearest the end of the book."""
-    import pyarrow.parquet as pq
-
     fits: dict[str, int] = {}
     for name in scorer.models:
         table = pq.read_table(book.folder / f"{name}.parquet", columns=["customer_id", "status"])
@@ -140,7 +139,7 @@ def _customer_for_all(book: BookRun, scorer: Scorer) -> str:
 
 def show_answer(given: Answer) -> None:
     """Print a customer's scores and the reasons for each."""
-    out.print(f"\n[bold]Customer {given.customer_id} as of {given.as_of}[/]")
+    out.print(f"\n[bold]Customer {plain(given.customer_id)} as of {given.as_of}[/]")
     for question, told in given.scores.items():
         if isinstance(told, Score):
             _show_score(question, told)
@@ -150,16 +149,18 @@ def show_answer(given: Answer) -> None:
 
 
 def _show_score(title: str, score: Score) -> None:
-    name = title.replace("_", " ")
+    name = f"[bold]{title.replace('_', ' ')}[/]"
     if score.value is None:
-        out.print(f"\n[bold]{name}[/]: {score.status} ({score.reason})")
+        out.print(f"\n{name}: {score.status}, {plain(score.reason or '')}", soft_wrap=True)
         return
-    shown = f"{score.value:.1%}" if score.unit == "probability" else f"{score.value:,.0f} {score.unit}"
-    span = f"{score.horizon} days" if score.horizon else "final status of the loan"
+    read = (
+        f"{score.value:.1%}" if score.unit == "probability" else f"{score.value:,.0f} {score.unit}"
+    )
+    span = f"within {score.horizon} days" if score.horizon else "final status of the loan"
     mark = f", {score.status}" if score.status != "scored" else ""
-    out.print(f"\n[bold]{name}[/]: {shown} ({span}{mark})")
+    out.print(f"\n{name}: {read} ({span}{mark})")
     for reason in score.reasons or []:
-        out.print(f"  {reason.direction:<6} {reason.text}")
+        out.print(f"  {reason.direction:<7}{plain(reason.text)}", soft_wrap=True)
 
 
 def _local_key(database: Database) -> Path:

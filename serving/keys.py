@@ -51,9 +51,7 @@ def caller(database: Database, authorization: str | None) -> Caller:
     if scheme.lower() != "bearer" or len(parts) != 3 or parts[0] != PREFIX:
         raise Unauthorised(_REFUSAL)
     with database.reading() as connection:
-        row = connection.execute(
-            sa.select(API_KEYS).where(API_KEYS.c.key_id == parts[1])
-        ).first()
+        row = connection.execute(sa.select(API_KEYS).where(API_KEYS.c.key_id == parts[1])).first()
     kept = row.secret_sha256 if row else _sha256("")
     right = hmac.compare_digest(kept, _sha256(parts[2]))
     if not row or not right or row.expires_at <= datetime.now(UTC):

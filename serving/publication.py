@@ -32,7 +32,8 @@ def publish(
     customers = list(profiles.frame["customer_id"])
     with database.writing() as connection:
         number = connection.execute(
-            sa.insert(PUBLICATIONS).values(
+            sa.insert(PUBLICATIONS)
+            .values(
                 as_of=as_of,
                 snapshot=snapshot.digest,
                 manifest=snapshot.manifest,
@@ -40,7 +41,8 @@ def publish(
                 published_at=datetime.now(UTC),
                 current=True,
             )
-        ).inserted_primary_key[0]
+            .returning(PUBLICATIONS.c.publication_id)
+        ).scalar_one()
         for start in range(0, len(customers), CHUNK):
             rows = [
                 {
@@ -68,9 +70,7 @@ def published(database: Database, customer_id: str, manifest: str) -> tuple[Prof
         UnknownCustomer: the current publication does not have the customer.
     """
     with database.reading() as connection:
-        current = connection.execute(
-            sa.select(PUBLICATIONS).where(PUBLICATIONS.c.current)
-        ).first()
+        current = connection.execute(sa.select(PUBLICATIONS).where(PUBLICATIONS.c.current)).first()
         if current is None:
             raise NotReady("no profiles are published yet; ./zhike serving score-book does it.")
         row = connection.execute(

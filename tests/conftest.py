@@ -1,3 +1,91 @@
 """Fixtures that every test may ask for."""
 
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from data.database import Database
+from data.loading import load
+from data.simulation import simulate
+from data.sources import open_source
+from data.warehouse import Warehouse
+
 pytest_plugins = ["pytester", "tests.requirements"]
+
+BANK = {"customers": 1_500, "months": 48, "seed": 7}
+
+
+@pytest.fixture(scope="session")
+def bank_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of a small simulated bank, made once a session; read only."""
+    folder = tmp_path_factory.mktemp("bank")
+    simulate(folder, **BANK)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def loaded_home(bank_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose warehouse holds the small bank; read only."""
+    home = tmp_path_factory.mktemp("loaded")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ZHIKE_HOME", str(home))
+        load(open_source("simulated", bank_files), Warehouse())
+    return home
+
+
+@pytest.fixture(scope="session")
+def trained_home(loaded_home: Path) -> Path:
+    """The same home with every question trained, promoted and the book scored; read only."""
+    from serving.book import score_book
+    from training.run import Trained, promote, train
+
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ZHIKE_HOME", str(loaded_home))
+        for outcome in train(Warehouse()):
+            if isinstance(outcome, Trained):
+                promote(outcome.name, outcome.version)
+        database = Database()
+        database.migrate()
+        score_book(Warehouse(), database, actor="tests")
+    return loaded_home
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home of the test's own."""
+    monkeypatch.setenv("ZHIKE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def bank(loaded_home: Path, monkeypatch: pytest.MonkeyPatch) -> Warehouse:
+    """The small bank's warehouse; read only."""
+    monkeypatch.setenv("ZHIKE_HOME", str(loaded_home))
+    return Warehouse()
+
+
+@pytest.fixture
+def served(trained_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """The small bank with champions and a published book; its database."""
+    monkeypatch.setenv("ZHIKE_HOME", str(trained_home))
+    database = Database()
+    yield database
+    database.engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An empty, migrated database, on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        address = f"sqlite:///{tmp_path / 'zhike.db'}"
+    else:
+        address = request.getfixturevalue("postgres_database")
+    made = Database(address)
+    made.migrate()
+    yield made
+    made.engine.dispose()
+
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

@@ -1,16 +1,21 @@
 """Commands of the training floor: train a question, promote a version, list what there is."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from data.errors import TrainingError
-from data.terminal import application, out, progress, run, show_table
+from data.terminal import application, note, out, progress, run, show_table
 from data.warehouse import Warehouse
+from training.recipes import QUESTIONS
 from training.release import champions, read
 from training.run import NotTrained, Outcome, Trained, promote, train
 
 app = application("Train the questions, promote versions, show models.")
+
+
+Promote = Annotated[bool, typer.Option("--promote", help="Promote what passes its gates.")]
 
 
 @app.command("train")
@@ -18,9 +23,7 @@ def train_question(
     question: Annotated[
         str, typer.Option(help="all, a question, or a model such as propensity.fund.")
     ] = "all",
-    champion: Annotated[
-        bool, typer.Option("--promote", help="Promote what passes its gates.")
-    ] = False,
+    champion: Promote = False,
 ) -> None:
     """Label, split, fit, judge and register the recipes of a question."""
     with progress("training") as report:
@@ -32,6 +35,19 @@ def train_question(
             promote(outcome.name, outcome.version)
     if not trained:
         raise TrainingError("nothing was trained; the reasons stand above.")
+
+
+def _train_alone(question: str) -> Callable[[bool], None]:
+    def train_it(champion: Promote = False) -> None:
+        train_question(question, champion)
+
+    return train_it
+
+
+for _question in QUESTIONS:
+    app.command(_question, help=f"Train {_question}: short for train --question {_question}.")(
+        _train_alone(_question)
+    )
 
 
 @app.command("promote")
@@ -58,26 +74,29 @@ def show_models() -> None:
 
 def show_outcomes(outcomes: list[Outcome]) -> None:
     """Print what was trained with its figures, and what was not with its reason."""
-    rows = [
-        (
-            o.name,
-            o.version,
-            o.judgement.rows,
-            o.judgement.events,
-            f"{_figure(o.judgement.metrics)} ({o.judgement.interval[0]:.3f} to"
-            f" {o.judgement.interval[1]:.3f})",
-            f"{o.judgement.metrics['o_e']:.2f}",
-            "provisional" if o.provisional else "",
-        )
-        for o in outcomes
-        if isinstance(o, Trained)
-    ]
-    heads = ("model", "version", "test rows", "events", "figure (95 %)", "O/E", "")
+    rows = [_judged(outcome) for outcome in outcomes if isinstance(outcome, Trained)]
     if rows:
-        show_table("Trained, judged out of time on unseen customers", heads, rows)
+        heads = ("model", "version", "judged on", "rows", "events", "figure", "95 %", "O/E", "")
+        show_table("Trained", heads, rows)
     for outcome in outcomes:
         if isinstance(outcome, NotTrained):
-            out.print(f"not trained: [bold]{outcome.name}[/]: {outcome.reason}")
+            note(f"not trained: {outcome.name}: {outcome.reason}")
+
+
+def _judged(trained: Trained) -> tuple[object, ...]:
+    found = trained.judgement
+    low, high = found.interval
+    return (
+        trained.name,
+        trained.version,
+        found.protocol,
+        found.rows,
+        found.events,
+        _figure(found.metrics),
+        f"{low:.3f} to {high:.3f}",
+        f"{found.metrics['o_e']:.2f}",
+        "provisional" if trained.provisional else "",
+    )
 
 
 def _figure(metrics: dict[str, float]) -> str:

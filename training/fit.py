@@ -1,12 +1,12 @@
 """Fit LightGBM, choose its size on unseen customers, and fold the calibration into its leaves."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit
 
 from data.errors import TooFewEvents, TrainingError
@@ -62,16 +62,17 @@ def fit(recipe: Recipe, rows: pd.DataFrame, features: tuple[str, ...]) -> Fitted
         callbacks=[lgb.early_stopping(40, verbose=False)],
         return_cvbooster=True,
     )
-    cvbooster = found["cvbooster"]
+    cvbooster = cast(lgb.CVBooster, found["cvbooster"])
     rounds = max(cvbooster.best_iteration, 1)
     held_out = np.zeros(len(rows))
     for booster, (_, out) in zip(cvbooster.boosters, folds, strict=True):
-        held_out[out] = booster.predict(
-            rows.loc[out, list(features)], raw_score=True, num_iteration=rounds
-        )
+        told = booster.predict(rows.loc[out, list(features)], raw_score=True, num_iteration=rounds)
+        held_out[out] = np.asarray(told, np.float64)
     raw = lgb.train(parameters, data, num_boost_round=rounds)
     calibration = calibrate(held_out, rows["target"].to_numpy(), recipe.label.answer)
-    return Fitted(fold_in(raw, calibration), raw, features, calibration, {**parameters, "rounds": rounds})
+    return Fitted(
+        fold_in(raw, calibration), raw, features, calibration, {**parameters, "rounds": rounds}
+    )
 
 
 def _refuse_bad(recipe: Recipe, rows: pd.DataFrame, features: tuple[str, ...]) -> None:
@@ -156,10 +157,8 @@ def calibrate(margin: Array, target: Array, answer: Answer) -> Calibration:
     slope, intercept = minimize(loss, np.array([1.0, 0.0]), jac=True, method="BFGS").x
     if slope > 0:
         return Calibration(float(slope), float(intercept))
-    shift = minimize(
-        lambda w: loss(np.array([1.0, w[0]]))[0], np.array([0.0]), method="Nelder-Mead"
-    ).x
-    return Calibration(1.0, float(shift[0]))
+    shift = minimize_scalar(lambda w: loss(np.array([1.0, w]))[0]).x
+    return Calibration(1.0, float(shift))
 
 
 def fold_in(booster: lgb.Booster, calibration: Calibration) -> lgb.Booster:

@@ -19,8 +19,12 @@ Statistic = Callable[[Array, Array, Array | None], float]
 
 @dataclass(frozen=True)
 class Judgement:
-    """Figures of one model on its test rows, intervals at 95 %, clustered by customer."""
+    """Figures of one model on its test rows, intervals at 95 %, clustered by customer.
 
+    ``protocol`` says what kept the test rows apart from those the model learnt on.
+    """
+
+    protocol: str
     rows: int
     events: int
     metrics: dict[str, float]
@@ -46,7 +50,7 @@ def margins(fitted: Fitted, rows: pd.DataFrame) -> Margins:
     return Margins(calibrated, raw)
 
 
-def judge(found: Margins, test: pd.DataFrame, answer: Answer) -> Judgement:
+def judge(found: Margins, test: pd.DataFrame, answer: Answer, protocol: str) -> Judgement:
     """Judge the calibrated margins, and beside them the raw ones.
 
     Args:
@@ -55,6 +59,7 @@ def judge(found: Margins, test: pd.DataFrame, answer: Answer) -> Judgement:
     target = test["target"].to_numpy(np.float64)
     if answer == "money":
         return Judgement(
+            protocol=protocol,
             rows=len(test),
             events=len(test),
             metrics=money_metrics(found.calibrated, target),
@@ -65,6 +70,7 @@ def judge(found: Margins, test: pd.DataFrame, answer: Answer) -> Judgement:
     if test["as_of"].nunique() <= MOST_DATES:
         metrics["auc_within_date"] = within_date(test["as_of"], found.calibrated, target)
     return Judgement(
+        protocol=protocol,
         rows=len(test),
         events=int(target.sum()),
         metrics=metrics,
@@ -172,5 +178,7 @@ def interval(test: pd.DataFrame, score: Array, statistic: Statistic) -> tuple[fl
             draws.integers(0, len(customers), len(customers)), minlength=len(customers)
         )
         found.append(statistic(score, target, times[codes].astype(np.float64)))
-    low, high = np.nanquantile(found, [0.025, 0.975]) if not np.isnan(found).all() else (np.nan,) * 2
+    low, high = (
+        np.nanquantile(found, [0.025, 0.975]) if not np.isnan(found).all() else (np.nan,) * 2
+    )
     return float(low), float(high)

@@ -322,9 +322,11 @@ def statuses(warehouse: Warehouse, contract: LabelContract, spine: pd.DataFrame)
 def _covered_until(warehouse: Warehouse, asked: pd.DataFrame) -> pd.Series:
     """For each row, the last day whose bookings the extract holds."""
     last = day_number(extent(warehouse)[1])
-    return warehouse.frame(_COVERED.format(last=last), spine=asked).sort_values("place")[
-        "covered_until"
-    ].reset_index(drop=True)
+    return (
+        warehouse.frame(_COVERED.format(last=last), spine=asked)
+        .sort_values("place")["covered_until"]
+        .reset_index(drop=True)
+    )
 
 
 def label(warehouse: Warehouse, contract: LabelContract, spine: pd.DataFrame) -> Labelled:
@@ -349,9 +351,10 @@ def label(warehouse: Warehouse, contract: LabelContract, spine: pd.DataFrame) ->
     status[(status == SCORABLE) & (covered < ends)] = "outcome_not_covered"
     begin = asked.assign(as_of_day=asked["as_of_day"] + contract.gap_days)
     target = warehouse.frame(contract.target.format(horizon=contract.horizon_days), spine=begin)
-    rows["target"] = rows.index.map(target.set_index("place")["target"])
+    rows["target"] = target.set_index("place")["target"].reindex(rows.index)
     status[(status == SCORABLE) & rows["target"].isna()] = "no_outcome"
-    left_out = status[status != SCORABLE].value_counts().to_dict()
+    counts = status[status != SCORABLE].value_counts()
+    left_out = {str(reason): int(count) for reason, count in counts.items()}
     return Labelled(rows[status == SCORABLE].reset_index(drop=True), left_out)
 
 

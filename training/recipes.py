@@ -70,9 +70,7 @@ def _of(*subjects: str, without: tuple[str, ...] = ()) -> tuple[str, ...]:
     )
 
 
-EVERYTHING = _of(
-    "demographics", "products", "balances", "activity", "channels", "credit", "value"
-)
+EVERYTHING = _of("demographics", "products", "balances", "activity", "channels", "credit", "value")
 
 _RISK_DIRECTIONS = {
     "loan_days_past_due": 1,
@@ -121,9 +119,7 @@ def chosen(tables: tuple[str, ...], question: str) -> tuple[Recipe, ...]:
     Raises:
         UnknownQuestion: no recipe answers to that name.
     """
-    found = tuple(
-        r for r in recipes(tables) if question in ("all", r.name, r.label.question)
-    )
+    found = tuple(r for r in recipes(tables) if question in ("all", r.name, r.label.question))
     if not found:
         names = ", ".join(r.name for r in recipes(tables))
         raise UnknownQuestion(f"there is no question '{question}'. Choose all or one of: {names}.")

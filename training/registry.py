@@ -17,14 +17,15 @@ os.environ.setdefault("MLFLOW_LOG_UV_FILES", "false")
 
 import lightgbm as lgb
 import mlflow
+import numpy as np
 import pandas as pd
 from mlflow import MlflowClient
+from mlflow.data.pandas_dataset import from_pandas
 from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
 
 from data.errors import RegistryError
 from data.settings import settings
-from features.definition import Array
 
 # MLflow narrates; what matters of it comes back as an exception.
 logging.getLogger("mlflow").setLevel(logging.ERROR)
@@ -45,7 +46,10 @@ def tracking() -> Iterator[MlflowClient]:
     parent = os.environ.pop("MLFLOW_RUN_ID", None)
     mlflow.set_tracking_uri(settings().tracking)
     try:
-        yield MlflowClient()
+        with warnings.catch_warnings():
+            # MLflow warns of itself: integer hints, inferred sources, its own deprecations.
+            warnings.simplefilter("ignore")
+            yield MlflowClient()
     except MlflowException as error:
         raise RegistryError(
             f"MLflow at {settings().tracking} refused: {str(error).splitlines()[0]}"
@@ -75,17 +79,15 @@ def register(
         RegistryError: MLflow cannot be reached or refuses.
     """
     parent = os.environ.get("MLFLOW_RUN_ID")
-    with tracking() as client, warnings.catch_warnings():
-        # MLflow warns of itself: integer hints, inferred sources, its own deprecations.
-        warnings.simplefilter("ignore")
+    with tracking() as client:
         _experiment(client, tags["question"])
         with mlflow.start_run(run_name=name) as run:
             mlflow.log_params(dict(parameters))
             mlflow.log_metrics({k: v for k, v in metrics.items() if v == v})
             mlflow.set_tags({**tags, **({"parent": parent} if parent else {})})
             for context, rows in lineage.items():
-                mlflow.log_input(mlflow.data.from_pandas(rows, name=context), context=context)
-            answers: Array = booster.predict(example)
+                mlflow.log_input(from_pandas(rows, name=context), context=context)
+            answers = np.asarray(booster.predict(example))
             logged = mlflow.lightgbm.log_model(
                 booster,
                 name="model",

@@ -1,10 +1,10 @@
 """A release: one model as a directory that vouches for itself.
 
-    releases/NAME/VERSION/model.txt     the calibrated booster, plain LightGBM text
-                          release.json  what it is: recipe, label contract, data, judgement
-                          golden.json   rows and the margins they must give, in hexadecimal
-                          digests.json  SHA-256 of the three, and of all of them together
-    releases/NAME/champion.json         which version answers
+releases/NAME/VERSION/model.txt     the calibrated booster, plain LightGBM text
+                      release.json  what it is: recipe, label contract, data, judgement
+                      golden.json   rows and the margins they must give, in hexadecimal
+                      digests.json  SHA-256 of the three, and of all of them together
+releases/NAME/champion.json         which version answers
 """
 
 import hashlib

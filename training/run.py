@@ -18,7 +18,7 @@ from training import registry, release
 from training.fit import Fitted, fit, require_events
 from training.gates import gates
 from training.judge import ENOUGH_EVENTS, Judgement, Margins, judge, margins
-from training.labels import Labelled, LabelContract, label, loan_spine
+from training.labels import LabelContract, Labelled, label, loan_spine
 from training.recipes import Recipe, chosen
 from training.split import TEST_DATES, Split, bucket, split
 
@@ -168,12 +168,12 @@ def _made(recipe: Recipe, found: Labelled, parts: Split, profiles: Profiles) -> 
         if parts.folds
         else margins(fitted, test_rows)
     )
-    return Made(fitted, judge(said, test_rows, recipe.label.answer), train_rows, test_rows)
+    return Made(
+        fitted, judge(said, test_rows, recipe.label.answer, parts.protocol), train_rows, test_rows
+    )
 
 
-def _unseen(
-    recipe: Recipe, rows: pd.DataFrame, features: tuple[str, ...], folds: int
-) -> Margins:
+def _unseen(recipe: Recipe, rows: pd.DataFrame, features: tuple[str, ...], folds: int) -> Margins:
     """Margins of each fold's rows from a model made without them, calibration included."""
     fold = np.array([bucket(f"judge:{c}") % folds for c in rows["customer_id"]])
     calibrated, raw = np.zeros(len(rows)), np.zeros(len(rows))

@@ -26,6 +26,13 @@ class Split:
     test: pd.DataFrame
     folds: int = 0
 
+    @property
+    def protocol(self) -> str:
+        """What keeps the test rows apart, in a few words."""
+        if self.folds:
+            return f"{self.folds} folds of customers"
+        return "later dates, unseen customers"
+
 
 def bucket(customer_id: str) -> int:
     """A customer's place among 0..99, the same for every version of every model."""

@@ -146,9 +146,7 @@ def _fill_pockets(book: Book, rng: Random) -> None:
     book.statement = owed
 
 
-def _bookings(
-    book: Book, calendar: list[Month], month: Month, folder: Folder, rng: Random
-) -> None:
+def _bookings(book: Book, calendar: list[Month], month: Month, folder: Folder, rng: Random) -> None:
     """Lending, cards and accounts of the month, in the order in which money moves."""
     journal = Journal()
     numbers = book.account[:, [CURRENT, SAVINGS, CARD]].copy()
@@ -185,9 +183,7 @@ def _collect(
     flows.collect(book, month, premium, "insurance", journal, rng.paper)
 
 
-def _write_offs(
-    book: Book, month: Month, journal: Journal, folder: Folder, rng: Random
-) -> None:
+def _write_offs(book: Book, month: Month, journal: Journal, folder: Folder, rng: Random) -> None:
     owing = lending.exposed(book) & (book.trouble == WRITTEN_OFF) & (book.leaves == month.days)
     who = np.flatnonzero(owing)
     if len(who):

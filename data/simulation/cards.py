@@ -84,9 +84,7 @@ def moments_in(book: Book, month: Month, who: Ints, rng: Generator) -> Ints:
     return day * DAY + rng.integers(3_600, LAST_SECOND - 600, len(who))
 
 
-def settle(
-    book: Book, month: Month, before: Ints, journal: Journal, rng: Generator
-) -> Ints:
+def settle(book: Book, month: Month, before: Ints, journal: Journal, rng: Generator) -> Ints:
     """Pay last month's statement; returns the cents that leave the current account.
 
     Those in arrears pay nothing, those who catch up pay all, revolvers pay their share.
@@ -114,7 +112,12 @@ def settle(
 
 
 def write_statements(
-    book: Book, months: list[Month], month: Month, paid: Ints, journal: Journal, folder: Folder,
+    book: Book,
+    months: list[Month],
+    month: Month,
+    paid: Ints,
+    journal: Journal,
+    folder: Folder,
     rng: Generator,
 ) -> None:
     """Write the statements of the month, from the journal up to the statement's day."""
@@ -149,8 +152,14 @@ def _booked_until(book: Book, journal: Journal, cut: Ints) -> Ints:
 
 
 def end_cards(
-    book: Book, who: Ints, month: Month, journal: Journal, loss: Ints | None, reason: str,
-    folder: Folder, rng: Generator,
+    book: Book,
+    who: Ints,
+    month: Month,
+    journal: Journal,
+    loss: Ints | None,
+    reason: str,
+    folder: Folder,
+    rng: Generator,
 ) -> Ints:
     """Close cards, cleared by the customer or written off; returns what was owed, in cents.
 

@@ -4,7 +4,6 @@ import numpy as np
 
 from data.simulation.chains import DISTRESSED, MACRO_LEVELS, MOODS, STRETCHED, TROUBLES
 from data.simulation.columns import Flags, Floats
-from data.simulation.months import Month
 from data.simulation.prices import CARD, DEPOSIT, FUND, INSURANCE, LOAN, MORTGAGE, TAKEN_UP, WEALTH
 from data.simulation.traits import Traits
 
@@ -51,7 +50,7 @@ SEASON = {
 }
 # Who is leaving, or in trouble, takes up little.
 MOOD_PULL = np.array([1.0, 1.0, 0.8, 0.3, 0.1, 0.02, 0, 0, 0, 0, 0])
-assert len(MOOD_PULL) == MOODS  # noqa: S101
+assert len(MOOD_PULL) == MOODS
 
 
 def _hump(age: Floats, centre: float, width: float) -> Floats:

@@ -47,7 +47,7 @@ INTEREST = {CURRENT: 0.0005, SAVINGS: 0.0110}
 # A salary that does not come: by money trouble.
 UNPAID = np.array([0.01, 0.14, 0.55, 0.4, 0.4, 0.4, 0.5, 0.5, 0.5, 0.5, 0.5, 0.3])
 LEAST_TRANSFER = 500_00
-MOOD_SPENDING = np.array([1, 0.72, 0.54, 0.45, 0.37, 0.3, 0.25, 0.2, 0, 0, 0])
+MOOD_SPENDING = np.array([1, 0.77, 0.62, 0.38, 0.26, 0.18, 0.25, 0.2, 0, 0, 0])
 
 
 def slots(who: Ints, pocket: int) -> Ints:
@@ -77,7 +77,11 @@ def pay_salaries(book: Book, month: Month, journal: Journal, rng: Generator) -> 
     employer = MERCHANTS + book.customer[who] * 13 % EMPLOYERS
     kind: Smalls = np.where(t.retired[who], CATEGORY["pension"], CATEGORY["salary"])
     journal.book(
-        slots(who, POCKET_CURRENT), second, cents, kind.astype(np.int8), "other",
+        slots(who, POCKET_CURRENT),
+        second,
+        cents,
+        kind.astype(np.int8),
+        "other",
         counterparty=employer,
     )
     received = np.zeros(len(book), np.int64)
@@ -85,9 +89,7 @@ def pay_salaries(book: Book, month: Month, journal: Journal, rng: Generator) -> 
     return received
 
 
-def move_savings(
-    book: Book, month: Month, target: Ints, journal: Journal, rng: Generator
-) -> Ints:
+def move_savings(book: Book, month: Month, target: Ints, journal: Journal, rng: Generator) -> Ints:
     """Move money between current account and savings; returns what reaches the current account."""
     has = book.holds(SAVINGS) & live(book)
     change = target - book.cash[:, POCKET_SAVINGS]
@@ -113,7 +115,9 @@ def _by_digital(book: Book, who: Ints, online: str, offline: str, rng: Generator
     return channel
 
 
-def collect(book: Book, month: Month, paid: Ints, category: str, journal: Journal, rng: Generator) -> None:
+def collect(
+    book: Book, month: Month, paid: Ints, category: str, journal: Journal, rng: Generator
+) -> None:
     """Take a standing collection from current accounts on the due day."""
     who = np.flatnonzero((paid > 0) & book.holds(CURRENT))
     day = np.clip(book.traits.due_day[who], book.comes[who], month.days)
@@ -127,13 +131,20 @@ def utilities(book: Book, month: Month, rng: Generator) -> Ints:
     """Cents of the electricity and telephone bills, for those who gave a standing order."""
     heat = 1 + 0.5 * (month.number in (7, 8, 9))
     bill = (700 + 0.012 * book.traits.income) * heat * rng.uniform(0.7, 1.3, len(book))
-    orders = live(book) & (book.customer % 10 < 6) & (book.mood < UNHAPPY) & (book.leaves == month.days)
+    orders = (
+        live(book) & (book.customer % 10 < 6) & (book.mood < UNHAPPY) & (book.leaves == month.days)
+    )
     orders &= book.trouble < DISTRESSED
     return np.where(orders, np.rint(bill) * 100, 0).astype(np.int64)
 
 
 def spend(
-    book: Book, month: Month, target: Ints, flowing: Ints, early: Ints, journal: Journal,
+    book: Book,
+    month: Month,
+    target: Ints,
+    flowing: Ints,
+    early: Ints,
+    journal: Journal,
     rng: Generator,
 ) -> None:
     """Spend what the target leaves, within the customer's habits; transfers make up the rest.
@@ -186,7 +197,10 @@ def _transfer(book: Book, month: Month, rest: Ints, journal: Journal, rng: Gener
     second = (day - 1) * DAY + rng.integers(10_001, 50_000, len(who))
     kind: Smalls = np.where(rest[who] > 0, CATEGORY["transfer_out"], CATEGORY["transfer_in"])
     journal.book(
-        slots(who, POCKET_CURRENT), second, -rest[who], kind.astype(np.int8),
+        slots(who, POCKET_CURRENT),
+        second,
+        -rest[who],
+        kind.astype(np.int8),
         _by_digital(book, who, "mobile", "atm", rng),
     )
 
@@ -203,7 +217,12 @@ def _weights(month: Month) -> Floats:
 
 
 def _buy(
-    book: Book, month: Month, spent: Floats, number: Ints, ready: Ints, journal: Journal,
+    book: Book,
+    month: Month,
+    spent: Floats,
+    number: Ints,
+    ready: Ints,
+    journal: Journal,
     rng: Generator,
 ) -> None:
     """Split the month's spending over purchases, cash and small transfers."""
@@ -257,8 +276,14 @@ def _channels(book: Book, who: Ints, kind: Ints, rng: Generator) -> Smalls:
 
 
 def _double(
-    who: Ints, second: Ints, amount: Ints, category: Smalls, channel: Smalls, month: Month,
-    journal: Journal, rng: Generator,
+    who: Ints,
+    second: Ints,
+    amount: Ints,
+    category: Smalls,
+    channel: Smalls,
+    month: Month,
+    journal: Journal,
+    rng: Generator,
 ) -> None:
     """A few purchases are booked twice and corrected some days later."""
     twice = (rng.random(len(who)) < 0.002) & (second < (month.days - 7) * DAY)
@@ -276,7 +301,11 @@ def post_automatic(book: Book, month: Month, journal: Journal, rng: Generator) -
         who = np.flatnonzero(book.holds(family) & book.here)
         interest = np.rint(np.maximum(total[who, pocket], 0) * INTEREST[family] / 12)
         journal.book(
-            slots(who, pocket), end[who], interest.astype(np.int64), "interest", "automatic",
+            slots(who, pocket),
+            end[who],
+            interest.astype(np.int64),
+            "interest",
+            "automatic",
             automatic=True,
         )
     sent = rng.poisson(np.where(live(book), TRANSFERS * np.exp(0.7 * book.traits.price), 0.0))
@@ -297,6 +326,9 @@ def empty_pockets(
     second = (book.leaves[who] - 1) * DAY + LAST_SECOND - 500
     kind: Smalls = np.where(left > 0, CATEGORY["transfer_out"], CATEGORY["transfer_in"])
     journal.book(
-        slots(who, pocket), second, -left, kind.astype(np.int8),
+        slots(who, pocket),
+        second,
+        -left,
+        kind.astype(np.int8),
         _by_digital(book, who, "mobile", "branch", rng),
     )

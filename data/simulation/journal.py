@@ -87,7 +87,9 @@ def _code(value: Smalls | str, known: dict[str, int], kept: Flags, count: int) -
     return value[kept]
 
 
-def post(book: Book, month: Month, journal: Journal, numbers: Ints, folder: Folder, rng: Generator) -> None:
+def post(
+    book: Book, month: Month, journal: Journal, numbers: Ints, folder: Folder, rng: Generator
+) -> None:
     """Write the journal and the positions it leads to, and move the book's cash.
 
     ``numbers`` are the account numbers by customer and pocket as they were before any closing;

@@ -193,7 +193,7 @@ def _days(book: Book, before: Smalls, month: Month, rng: Generator) -> None:
 
 def _salary_moves(book: Book, rng: Generator) -> None:
     """The salary goes to another bank early in a farewell, and returns with the customer."""
-    off = np.array([0.002, 0.006, 0.03, 0.3, 0.5, 0.7, 1, 1, 1, 1, 1])[book.mood]
+    off = np.array([0.002, 0.006, 0.02, 0.45, 0.6, 0.7, 1, 1, 1, 1, 1])[book.mood]
     back = np.array([0.15, 0.1, 0.05, 0, 0, 0, 0, 0, 0, 0, 0])[book.mood]
     luck = rng.random(len(book))
     here = np.where(book.paid_here, luck >= off, luck < back)
@@ -291,7 +291,9 @@ def apply_for(
         return
     number = folder.next_numbers("applications", len(who)) + np.arange(len(who))
     day = 86_400_000_000
-    earlier = moments - rng.integers(0, 9, len(who)) * day - rng.integers(60, 3_000, len(who)) * 10**6
+    earlier = (
+        moments - rng.integers(0, 9, len(who)) * day - rng.integers(60, 3_000, len(who)) * 10**6
+    )
     first = month.microseconds(rng.integers(0, 3_000, len(who)))
     submitted = np.minimum(np.maximum(earlier, first), moments - 30 * 10**6)
     amount = book.value[who, family].astype(np.int64)

@@ -99,10 +99,6 @@ def extract_months(count: int) -> list[Month]:
         ConfigurationError: too few or too many months.
     """
     if not 2 <= count <= MOST_MONTHS:
-        raise ConfigurationError(
-            f"cannot simulate {count} months: choose from 2 to {MOST_MONTHS}."
-        )
+        raise ConfigurationError(f"cannot simulate {count} months: choose from 2 to {MOST_MONTHS}.")
     number = END.year * 12 + END.month - count
-    return [
-        _month(i, date((number + i) // 12, (number + i) % 12 + 1, 1)) for i in range(count)
-    ]
+    return [_month(i, date((number + i) // 12, (number + i) % 12 + 1, 1)) for i in range(count)]

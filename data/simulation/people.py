@@ -7,37 +7,139 @@ import pyarrow as pa
 from numpy.random import Generator
 
 from data.simulation.book import Book, branch, customers, minutes_later, office_hours
-from data.simulation.columns import Ints, codes, constant, counts, dates, money, ratio, stamps, tokens
+from data.simulation.columns import (
+    MICROSECONDS,
+    Ints,
+    codes,
+    counts,
+    dates,
+    money,
+    ratio,
+    stamps,
+    tokens,
+)
 from data.simulation.files import Folder, write_reference
 from data.simulation.months import DAY, Month
-from data.simulation.columns import MICROSECONDS
 
 BRANCHES, STAFF = 40, 400
 SURNAMES = "陳林黃張李王吳劉蔡楊許鄭謝洪郭邱曾廖賴徐周葉蘇莊呂江何蕭羅高"
-SURNAMES_LATIN = (
-    "Chen Lin Huang Chang Lee Wang Wu Liu Tsai Yang Hsu Cheng Hsieh Hung Kuo Chiu Tseng Liao Lai "
-    "Hsu Chou Yeh Su Chuang Lu Chiang Ho Hsiao Lo Kao"
-).split()
+SURNAMES_LATIN = [
+    "Chen",
+    "Lin",
+    "Huang",
+    "Chang",
+    "Lee",
+    "Wang",
+    "Wu",
+    "Liu",
+    "Tsai",
+    "Yang",
+    "Hsu",
+    "Cheng",
+    "Hsieh",
+    "Hung",
+    "Kuo",
+    "Chiu",
+    "Tseng",
+    "Liao",
+    "Lai",
+    "Hsu",
+    "Chou",
+    "Yeh",
+    "Su",
+    "Chuang",
+    "Lu",
+    "Chiang",
+    "Ho",
+    "Hsiao",
+    "Lo",
+    "Kao",
+]
 SYLLABLES = "家志俊宗文建明偉宏智雅淑美惠怡婷欣佳宜君玉秀麗芳雯柏翰彥廷承冠宇哲豪嘉"
-SYLLABLES_LATIN = (
-    "Chia Chih Chun Tsung Wen Chien Ming Wei Hung Chih Ya Shu Mei Hui Yi Ting Hsin Chia Yi Chun Yu "
-    "Hsiu Li Fang Wen Po Han Yen Ting Cheng Kuan Yu Che Hao Chia"
-).split()
+SYLLABLES_LATIN = [
+    "Chia",
+    "Chih",
+    "Chun",
+    "Tsung",
+    "Wen",
+    "Chien",
+    "Ming",
+    "Wei",
+    "Hung",
+    "Chih",
+    "Ya",
+    "Shu",
+    "Mei",
+    "Hui",
+    "Yi",
+    "Ting",
+    "Hsin",
+    "Chia",
+    "Yi",
+    "Chun",
+    "Yu",
+    "Hsiu",
+    "Li",
+    "Fang",
+    "Wen",
+    "Po",
+    "Han",
+    "Yen",
+    "Ting",
+    "Cheng",
+    "Kuan",
+    "Yu",
+    "Che",
+    "Hao",
+    "Chia",
+]
 OCCUPATIONS = (
-    "student", "clerk", "engineer", "teacher", "civil servant", "nurse", "driver", "shop owner",
-    "manager", "physician", "lawyer", "retired", "service worker", "technician",
+    "student",
+    "clerk",
+    "engineer",
+    "teacher",
+    "civil servant",
+    "nurse",
+    "driver",
+    "shop owner",
+    "manager",
+    "physician",
+    "lawyer",
+    "retired",
+    "service worker",
+    "technician",
 )
 DISTRICTS = (
-    ("臺北市 大安區", "north"), ("臺北市 信義區", "north"), ("臺北市 士林區", "north"),
-    ("新北市 板橋區", "north"), ("新北市 三重區", "north"), ("新北市 淡水區", "north"),
-    ("基隆市 中正區", "north"), ("桃園市 桃園區", "north"), ("桃園市 中壢區", "north"),
-    ("新竹市 東區", "north"), ("新竹縣 竹北市", "north"), ("苗栗縣 苗栗市", "central"),
-    ("臺中市 西屯區", "central"), ("臺中市 北屯區", "central"), ("臺中市 豐原區", "central"),
-    ("彰化縣 彰化市", "central"), ("南投縣 南投市", "central"), ("雲林縣 斗六市", "central"),
-    ("嘉義市 東區", "south"), ("嘉義縣 民雄鄉", "south"), ("臺南市 東區", "south"),
-    ("臺南市 永康區", "south"), ("高雄市 左營區", "south"), ("高雄市 三民區", "south"),
-    ("高雄市 鳳山區", "south"), ("屏東縣 屏東市", "south"), ("宜蘭縣 宜蘭市", "east"),
-    ("花蓮縣 花蓮市", "east"), ("臺東縣 臺東市", "east"), ("澎湖縣 馬公市", "islands"),
+    ("臺北市 大安區", "north"),
+    ("臺北市 信義區", "north"),
+    ("臺北市 士林區", "north"),
+    ("新北市 板橋區", "north"),
+    ("新北市 三重區", "north"),
+    ("新北市 淡水區", "north"),
+    ("基隆市 中正區", "north"),
+    ("桃園市 桃園區", "north"),
+    ("桃園市 中壢區", "north"),
+    ("新竹市 東區", "north"),
+    ("新竹縣 竹北市", "north"),
+    ("苗栗縣 苗栗市", "central"),
+    ("臺中市 西屯區", "central"),
+    ("臺中市 北屯區", "central"),
+    ("臺中市 豐原區", "central"),
+    ("彰化縣 彰化市", "central"),
+    ("南投縣 南投市", "central"),
+    ("雲林縣 斗六市", "central"),
+    ("嘉義市 東區", "south"),
+    ("嘉義縣 民雄鄉", "south"),
+    ("臺南市 東區", "south"),
+    ("臺南市 永康區", "south"),
+    ("高雄市 左營區", "south"),
+    ("高雄市 三民區", "south"),
+    ("高雄市 鳳山區", "south"),
+    ("屏東縣 屏東市", "south"),
+    ("宜蘭縣 宜蘭市", "east"),
+    ("花蓮縣 花蓮市", "east"),
+    ("臺東縣 臺東市", "east"),
+    ("澎湖縣 馬公市", "islands"),
 )
 
 
@@ -168,9 +270,7 @@ def write_assignments(book: Book, months: list[Month], folder: Folder, rng: Gene
     _assign(book, moved, office_hours(day, rng), 1, folder, rng)
 
 
-def _assign(
-    book: Book, who: Ints, event: Ints, turn: int, folder: Folder, rng: Generator
-) -> None:
+def _assign(book: Book, who: Ints, event: Ints, turn: int, folder: Folder, rng: Generator) -> None:
     place = branch(book.first + who)
     manager = place + BRANCHES * ((book.first + who + turn) % 4)
     managed = book.traits.affluence[who] > 0.3

@@ -31,7 +31,7 @@ from data.simulation.prices import FAMILY_NAMES, FUND, INSURANCE, TAKEN_UP, WEAL
 from data.tables import CHANNELS
 
 LOGINS = 3.2
-LOGIN_MOOD = np.array([1, 0.5, 0.3, 0.25, 0.2, 0.16, 0.1, 0.1, 0, 0, 0])
+LOGIN_MOOD = np.array([1, 0.58, 0.4, 0.2, 0.13, 0.09, 0.1, 0.1, 0, 0, 0])
 CALLS = np.array([0.08, 0.12, 0.18, 0.2, 0.15, 0.12, 0.1, 0.1, 0, 0, 0])
 COMPLAINTS = np.array([0.003, 0.025, 0.09, 0.09, 0.03, 0.02, 0.02, 0.02, 0, 0, 0])
 VISITS = 0.25
@@ -60,7 +60,10 @@ def interact(book: Book, month: Month, folder: Folder, rng: Generator) -> None:
         (COMPLAINTS[book.mood], "complaint", "call_centre"),
         (VISITS * (1 - t.digital) * seeking * LOGIN_MOOD[book.mood], "branch_visit", "branch"),
     )
-    parts = [np.repeat(np.arange(len(book)), rng.poisson(np.where(acts, rate, 0.0))) for rate, _, _ in rates]
+    parts = [
+        np.repeat(np.arange(len(book)), rng.poisson(np.where(acts, rate, 0.0)))
+        for rate, _, _ in rates
+    ]
     sizes = [len(part) for part in parts]
     who = np.concatenate(parts)
     kind = np.repeat(np.arange(len(KINDS)), sizes)

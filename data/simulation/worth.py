@@ -207,4 +207,3 @@ def _new(book: Book, ahead: Ahead, chances: Floats) -> Floats:
         free = ~book.holds(family) & (book.mood < CLOSED)
         total += np.where(free, gain.sum(axis=0), 0.0)
     return total
-

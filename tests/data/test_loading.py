@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from data.errors import ContractBroken, SourceError, UnknownTable
+from data.errors import ConfigurationError, ContractBroken, SourceError, UnknownTable
 from data.sources import open_source
 from tests.data.small_bank import HEADERS, SmallBank, account, bookings
 
@@ -326,7 +326,7 @@ def test_a_zone_that_does_not_exist_is_refused(
     bank: SmallBank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ZHIKE_ZONE", "Asia/Tapei")
-    with pytest.raises(Exception, match="there is no time zone 'Asia/Tapei'"):
+    with pytest.raises(ConfigurationError, match="there is no time zone 'Asia/Tapei'"):
         open_source("canonical", bank.folder)
 
 
