@@ -58,18 +58,23 @@ def load_source(
 
 
 def show_reconciliation(loaded: Loaded) -> None:
-    """Print, by file, rows in = accepted + rejected + duplicate."""
-    rows = [(f.file, f.rows_in, f.accepted, f.rejected, f.duplicate) for f in loaded.files]
-    total = ("all files", *(sum(int(row[i]) for row in rows) for i in range(1, 5)))
+    """Print, by file or folder of files, rows in = accepted + rejected + duplicate."""
+    counts: dict[str, list[int]] = {}
+    for file in loaded.files:
+        folder, slash, _ = file.file.partition("/")
+        sums = counts.setdefault(folder + slash, [0, 0, 0, 0])
+        for place, rows in enumerate((file.rows_in, file.accepted, file.rejected, file.duplicate)):
+            sums[place] += rows
+    total = [sum(column) for column in zip(*counts.values(), strict=True)]
     show_table(
         "Rows in = accepted + rejected + duplicate",
         ("file", "rows in", "accepted", "rejected", "duplicate"),
-        [*rows, total],
+        [(name, *sums) for name, sums in {**counts, "all files": total}.items()],
     )
     for warning in loaded.warnings:
         note(f"note: {warning}")
-    if total[3]:
-        note(f"{total[3]:,} rows were rejected: ./zhike data rejects shows where and why")
+    if total[2]:
+        note(f"{total[2]:,} rows were rejected: ./zhike data rejects shows where and why")
 
 
 @app.command("tables")

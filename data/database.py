@@ -11,13 +11,16 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from sqlalchemy.engine import Connection, Dialect, Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError, SQLAlchemyError
 
-from data.errors import NotReady
+from data.errors import ConfigurationError, NotReady
 from data.settings import CHECKOUT, settings
 
 MIGRATIONS = CHECKOUT / "data" / "migrations"
 _WRITERS = 7201  # PostgreSQL's advisory lock on which our writers queue
+_PATIENCE = 5  # seconds for a server to take a connection
+# A DatabaseError by its own name: the file is damaged, or no database at all.
+_SILENCE = (OperationalError, DatabaseError, sa.exc.TimeoutError)
 
 
 class Moment(sa.TypeDecorator[datetime]):
@@ -96,25 +99,27 @@ AUDIT_PAYLOADS = sa.Table(
 
 
 class Database:
-    """A database at an address, migrated to the schema of this code."""
+    """A database at an address, migrated to the schema of this code.
+
+    Raises:
+        ConfigurationError: the address cannot be read, or names a database without a driver here.
+    """
 
     def __init__(self, address: str = "") -> None:
         self.address = address or settings().database
         self.engine = _engine(self.address)
 
     def migrate(self) -> None:
-        """Bring the schema up to date.
+        """Bring the schema up to date, whole or not at all.
 
         Raises:
             NotReady: the database does not answer.
         """
-        with self.alone():
-            config = Config()
-            config.set_main_option("script_location", str(MIGRATIONS))
-            with self.reading() as connection:
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
-                connection.commit()
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        with self.writing() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -126,12 +131,20 @@ class Database:
         try:
             with self.engine.connect() as connection:
                 yield connection
-        except OperationalError as error:
-            place = sa.make_url(self.address).render_as_string(hide_password=True)
+        except SQLAlchemyError as error:
+            if type(error) not in _SILENCE:
+                raise
             raise NotReady(
-                f"the database {place} does not answer ({type(error.orig).__name__});"
+                f"the database {self._place()} does not answer"
+                f" ({type(getattr(error, 'orig', None) or error).__name__});"
                 " check that it runs and that ZHIKE_DATABASE_URL names it."
             ) from error
+
+    def _place(self) -> str:
+        url = self.engine.url.difference_update_query(
+            ["password", "sslpassword", "connect_timeout"]
+        )
+        return url.render_as_string(hide_password=True)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -155,12 +168,31 @@ class Database:
 
 
 def _engine(address: str) -> Engine:
-    engine = sa.create_engine(address, pool_pre_ping=address.startswith("postgresql"))
+    try:
+        url = sa.make_url(address)
+        postgres = url.get_backend_name() == "postgresql"
+        if postgres and "connect_timeout" not in url.query:
+            url = url.update_query_dict({"connect_timeout": str(_PATIENCE)})
+        # Parameters are people's identifiers: they stay out of errors and logs.
+        engine = sa.create_engine(url, pool_pre_ping=postgres, hide_parameters=True)
+    except (ArgumentError, ImportError, ValueError) as error:
+        raise ConfigurationError(
+            f"ZHIKE_DATABASE_URL is no address of a database ({type(error).__name__}); write"
+            " sqlite:////path/to/zhike.db or postgresql+psycopg://user:password@host/name."
+        ) from None
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _durable)
+        sa.event.listen(engine, "begin", _begin)
     return engine
 
 
 def _durable(connection: Any, _: Any) -> None:
+    # Python's driver would open a transaction only before the first INSERT, leaving reads and
+    # migrations outside; we open it ourselves.
+    connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")

@@ -1,8 +1,11 @@
 """The HTTP service: health, and scores with reasons for known customers."""
 
+import logging
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
@@ -22,6 +25,7 @@ from serving.scoring import Answer, Scorer
 from serving.strict import BadRequest, strict
 from training.recipes import QUESTIONS
 
+_log = logging.getLogger(__name__)
 STATUS: dict[type[ZhikeError], int] = {
     Unauthorised: 401,
     UnknownCustomer: 404,
@@ -83,7 +87,11 @@ Store = Annotated[Database, Depends(_database)]
 
 
 def _known_caller(store: Store, authorization: Annotated[str | None, Header()] = None) -> Caller:
-    return caller(store, authorization)
+    try:
+        return caller(store, authorization)
+    except NotReady as error:
+        _log.error("%s", error)
+        raise NotReady("keys cannot be checked now; try again soon.") from None  # to a stranger
 
 
 Known = Annotated[Caller, Depends(_known_caller)]
@@ -119,15 +127,25 @@ def scores(
     return ScoreResponse(audit=sequence, **dict(given))
 
 
+@routes.get("/openapi.json", include_in_schema=False)
+def description(request: Request) -> dict[str, Any]:
+    """What the API offers, as OpenAPI."""
+    app: FastAPI = request.app
+    return app.openapi()
+
+
 def application(scorer: Scorer, database: Database) -> FastAPI:
     """The service over a scorer and a database."""
-    app = FastAPI(title="Zhike", version="1", docs_url=None, redoc_url=None)
+    # The built-in description and the redirects to a path with another slash know no keys.
+    app = FastAPI(title="Zhike", version="1", openapi_url=None, redirect_slashes=False)
     app.state.scorer, app.state.database = scorer, database
     app.include_router(open_routes)
     app.include_router(routes)
     app.add_exception_handler(ZhikeError, _told)
     app.add_exception_handler(BadRequest, _told)
     app.add_exception_handler(HTTPException, _told)
+    app.add_exception_handler(RequestValidationError, _told)
+    app.add_exception_handler(Exception, _told)
     return app
 
 
@@ -135,8 +153,12 @@ def _told(request: Request, error: Exception) -> Response:
     if isinstance(error, BadRequest):
         return problem(error.status, str(error))
     if isinstance(error, HTTPException):
-        return problem(error.status_code, str(error.detail))
+        return problem(error.status_code, str(error.detail), error.headers)
+    if isinstance(error, RequestValidationError):  # its own words would echo what was sent
+        return problem(422, "the request is not valid")
     status = next((s for kind, s in STATUS.items() if isinstance(error, kind)), 500)
+    if status >= 500 and isinstance(error, ZhikeError):
+        _log.error("%s: %s", type(error).__name__, error)
     return problem(status, str(error) if status < 500 or status == 503 else "internal error")
 
 
@@ -153,12 +175,12 @@ _TITLES = {
 }
 
 
-def problem(status: int, detail: str) -> JSONResponse:
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """An error response."""
     body = Problem(title=_TITLES.get(status, "Error"), status=status, detail=detail)
     return JSONResponse(
         body.model_dump(),
         status_code=status,
-        headers=HEADERS.get(status),
+        headers={**HEADERS.get(status, {}), **(headers or {})},
         media_type="application/problem+json",
     )

@@ -61,10 +61,11 @@ def first_broken(database: Database) -> int | None:
     expected, previous = 1, GENESIS
     with database.reading() as connection:
         for row in connection.execute(rows.order_by(AUDIT.c.sequence)):
-            told = json.loads(row.body).get("payload_sha256")
-            kept = _sha256(row.payload) if row.payload is not None else None
             fields = (row.sequence, row.at, row.kind, row.actor, row.body, previous)
-            if row.sequence != expected or row.digest != _digest(*fields) or told != kept:
+            if (row.sequence, row.previous, row.digest) != (expected, previous, _digest(*fields)):
+                return expected
+            kept = _sha256(row.payload) if row.payload is not None else None
+            if json.loads(row.body).get("payload_sha256") != kept:
                 return expected
             expected, previous = expected + 1, row.digest
     return None

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,9 +10,11 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from data.database import API_KEYS, Database
-from data.errors import Unauthorised
+from data.errors import ConfigurationError, Unauthorised
 
 PREFIX = "zhike"
+LONGEST_NAME = 100
+_KEY = re.compile(PREFIX + r"\.([0-9a-f]{16})\.([\w-]{43})", re.ASCII)
 _REFUSAL = "no valid API key: send 'Authorization: Bearer KEY'; ./zhike serving key makes one."
 
 
@@ -24,7 +27,15 @@ class Caller:
 
 
 def make_key(database: Database, name: str, days: int = 90) -> str:
-    """Make a key and return it, for the only time; the database keeps its digest."""
+    """Make a key and return it, for the only time; the database keeps its digest.
+
+    Raises:
+        ConfigurationError: a name that no record could show.
+    """
+    if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
+        raise ConfigurationError(
+            f"a key's name has 1 to {LONGEST_NAME} printable characters; say who will hold it."
+        )
     key_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
     now = datetime.now(UTC)
     with database.writing() as connection:
@@ -47,8 +58,8 @@ def caller(database: Database, authorization: str | None) -> Caller:
         Unauthorised: no key, a malformed, unknown or expired one; always the same words.
     """
     scheme, _, key = (authorization or "").partition(" ")
-    parts = key.split(".")
-    if scheme.lower() != "bearer" or len(parts) != 3 or parts[0] != PREFIX:
+    parts = _KEY.fullmatch(key)
+    if scheme.lower() != "bearer" or not parts:
         raise Unauthorised(_REFUSAL)
     with database.reading() as connection:
         row = connection.execute(sa.select(API_KEYS).where(API_KEYS.c.key_id == parts[1])).first()

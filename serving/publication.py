@@ -69,29 +69,33 @@ def published(database: Database, customer_id: str, manifest: str) -> tuple[Prof
         NotReady: nothing is published.
         UnknownCustomer: the current publication does not have the customer.
     """
+    theirs = sa.and_(
+        PROFILES.c.publication_id == PUBLICATIONS.c.publication_id,
+        PROFILES.c.customer_id == customer_id,
+    )
+    # One statement: between two, another publication could drop what the first one found.
+    found = (
+        sa.select(PUBLICATIONS, PROFILES.c.vector, PROFILES.c.standing)
+        .outerjoin(PROFILES, theirs)
+        .where(PUBLICATIONS.c.current)
+    )
     with database.reading() as connection:
-        current = connection.execute(sa.select(PUBLICATIONS).where(PUBLICATIONS.c.current)).first()
-        if current is None:
-            raise NotReady("no profiles are published yet; ./zhike serving score-book does it.")
-        row = connection.execute(
-            sa.select(PROFILES).where(
-                PROFILES.c.publication_id == current.publication_id,
-                PROFILES.c.customer_id == customer_id,
-            )
-        ).first()
+        row = connection.execute(found).first()
     if row is None:
+        raise NotReady("no profiles are published yet; ./zhike serving score-book does it.")
+    if row.vector is None:
         raise UnknownCustomer(
-            f"no customer with this identifier as of {current.as_of}; check the identifier."
+            f"no customer with this identifier as of {row.as_of}; check the identifier."
         )
     profile = Profile(
         customer_id=customer_id,
-        as_of=current.as_of,
-        features=tuple(current.features),
+        as_of=row.as_of,
+        features=tuple(row.features),
         vector=np.frombuffer(row.vector, dtype="<f8").astype(np.float64),
         standing=row.standing,
-        stale=current.manifest != manifest,
+        stale=row.manifest != manifest,
     )
-    return profile, current.snapshot
+    return profile, row.snapshot
 
 
 def manifest_now() -> str:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect
 
 MOST_BYTES = 64 * 1024
 Body = TypeVar("Body", bound=BaseModel)
@@ -33,10 +34,13 @@ def strict(model: type[Body]) -> Callable[[Request], Awaitable[Body]]:
 
 async def _bytes(request: Request) -> bytes:
     content = bytearray()
-    async for piece in request.stream():
-        content += piece
-        if len(content) > MOST_BYTES:
-            raise BadRequest(413, f"the body is larger than {MOST_BYTES:,} bytes")
+    try:
+        async for piece in request.stream():
+            content += piece
+            if len(content) > MOST_BYTES:
+                raise BadRequest(413, f"the body is larger than {MOST_BYTES:,} bytes")
+    except ClientDisconnect:
+        raise BadRequest(400, "the body ended early") from None
     return bytes(content)
 
 

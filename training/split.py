@@ -28,10 +28,10 @@ class Split:
 
     @property
     def protocol(self) -> str:
-        """What keeps the test rows apart, in a few words."""
+        """How the test rows were kept apart: later dates of unseen customers, or folds of customers."""
         if self.folds:
-            return f"{self.folds} folds of customers"
-        return "later dates, unseen customers"
+            return f"{self.folds} folds"
+        return "out of time"
 
 
 def bucket(customer_id: str) -> int:

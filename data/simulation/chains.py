@@ -58,7 +58,7 @@ def mood_matrix(restless: Floats) -> Floats:
         (LUKEWARM, UNHAPPY): np.minimum(0.055 * some, 0.2),
         (LUKEWARM, CLOSED): 0.0025 * some,
         (UNHAPPY, LUKEWARM): 0.13,
-        (UNHAPPY, LEAVING_1): np.minimum(0.055 * some, 0.3),
+        (UNHAPPY, LEAVING_1): np.minimum(0.05 * some, 0.3),
         (UNHAPPY, CLOSED): 0.004 * some,
         (LEAVING_1, LUKEWARM): 0.13,
         (LEAVING_1, CLOSED): 0.015,

@@ -47,7 +47,7 @@ INTEREST = {CURRENT: 0.0005, SAVINGS: 0.0110}
 # A salary that does not come: by money trouble.
 UNPAID = np.array([0.01, 0.14, 0.55, 0.4, 0.4, 0.4, 0.5, 0.5, 0.5, 0.5, 0.5, 0.3])
 LEAST_TRANSFER = 500_00
-MOOD_SPENDING = np.array([1, 0.77, 0.62, 0.38, 0.26, 0.18, 0.25, 0.2, 0, 0, 0])
+MOOD_SPENDING = np.array([1, 0.7, 0.52, 0.36, 0.26, 0.18, 0.25, 0.2, 0, 0, 0])
 
 
 def slots(who: Ints, pocket: int) -> Ints:
@@ -132,7 +132,7 @@ def utilities(book: Book, month: Month, rng: Generator) -> Ints:
     heat = 1 + 0.5 * (month.number in (7, 8, 9))
     bill = (700 + 0.012 * book.traits.income) * heat * rng.uniform(0.7, 1.3, len(book))
     orders = (
-        live(book) & (book.customer % 10 < 6) & (book.mood < UNHAPPY) & (book.leaves == month.days)
+        live(book) & (book.customer % 10 < 8) & (book.mood < UNHAPPY) & (book.leaves == month.days)
     )
     orders &= book.trouble < DISTRESSED
     return np.where(orders, np.rint(bill) * 100, 0).astype(np.int64)

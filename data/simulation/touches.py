@@ -31,9 +31,9 @@ from data.simulation.prices import FAMILY_NAMES, FUND, INSURANCE, TAKEN_UP, WEAL
 from data.tables import CHANNELS
 
 LOGINS = 3.2
-LOGIN_MOOD = np.array([1, 0.58, 0.4, 0.2, 0.13, 0.09, 0.1, 0.1, 0, 0, 0])
+LOGIN_MOOD = np.array([1, 0.5, 0.34, 0.2, 0.13, 0.09, 0.1, 0.1, 0, 0, 0])
 CALLS = np.array([0.08, 0.12, 0.18, 0.2, 0.15, 0.12, 0.1, 0.1, 0, 0, 0])
-COMPLAINTS = np.array([0.003, 0.025, 0.09, 0.09, 0.03, 0.02, 0.02, 0.02, 0, 0, 0])
+COMPLAINTS = np.array([0.003, 0.03, 0.14, 0.12, 0.03, 0.02, 0.02, 0.02, 0, 0, 0])
 VISITS = 0.25
 CAMPAIGN_EVERY = 3
 CAMPAIGN_SHARE = 0.05

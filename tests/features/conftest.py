@@ -1,0 +1,36 @@
+"""Fixtures of the features floor: an empty bank to write by hand, a simulated one to spoil."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from data.loading import load
+from data.simulation import simulate
+from data.sources import open_source
+from data.warehouse import Warehouse
+from features.spine import customers_as_of, extent, month_ends
+from tests.features.dated_bank import DatedBank
+
+
+@pytest.fixture
+def hand(tmp_path: Path) -> DatedBank:
+    """A bank with customer C1 and current account A1."""
+    return DatedBank(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def little(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    """A hundred simulated customers over three years; read only."""
+    folder = tmp_path_factory.mktemp("little")
+    simulate(folder / "files", customers=100, months=36, seed=11)
+    warehouse = Warehouse(folder / "warehouse")
+    load(open_source("simulated", folder / "files"), warehouse)
+    return warehouse
+
+
+@pytest.fixture(scope="session")
+def spine(little: Warehouse) -> pd.DataFrame:
+    """Every customer at two month-ends, half a year before the data end."""
+    days = month_ends(extent(little)[1], 8)[:2]
+    return customers_as_of(little, days)
