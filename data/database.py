@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import sqlalchemy as sa
 from alembic import command
@@ -134,21 +134,15 @@ class Database:
         except SQLAlchemyError as error:
             if type(error) not in _SILENCE:
                 raise
-            raise NotReady(
-                f"the database {self._place()} does not answer"
-                f" ({type(getattr(error, 'orig', None) or error).__name__});"
-                " check that it runs and that ZHIKE_DATABASE_URL names it."
-            ) from error
-
-    def _place(self) -> str:
-        url = self.engine.url.difference_update_query(
-            ["password", "sslpassword", "connect_timeout"]
-        )
-        return url.render_as_string(hide_password=True)
+            raise self._away(getattr(error, "orig", None) or error) from error
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that no other writer shares; committed at the end, or not at all."""
+        """A transaction that no other writer shares; committed at the end, or not at all.
+
+        Raises:
+            NotReady: the database does not answer.
+        """
         with self.alone(), self.reading() as connection, connection.begin():
             if self.engine.dialect.name == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITERS)))
@@ -156,15 +150,34 @@ class Database:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """On SQLite, the file lock on which all writers queue: its own busy timer is unfair."""
+        """On SQLite, the file lock on which all writers queue: its own busy timer is unfair.
+
+        Raises:
+            NotReady: the file's folder cannot be written.
+        """
         path = self.engine.url.database
         if self.engine.dialect.name != "sqlite" or not path or path == ":memory:":
             yield
             return
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with Path(f"{path}.lock").open("w") as lock:
+        with self._queue(path) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+    def _queue(self, path: str) -> IO[str]:
+        try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            return Path(f"{path}.lock").open("w")
+        except OSError as error:
+            raise self._away(error) from None
+
+    def _away(self, error: BaseException) -> NotReady:
+        url = self.engine.url.difference_update_query(
+            ["password", "sslpassword", "connect_timeout"]
+        )
+        return NotReady(
+            f"the database {url.render_as_string(hide_password=True)} does not answer"
+            f" ({type(error).__name__}); check that it runs and that ZHIKE_DATABASE_URL names it."
+        )
 
 
 def _engine(address: str) -> Engine:

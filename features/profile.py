@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import duckdb
@@ -64,7 +64,8 @@ def build(
         features: names; None means the whole catalogue.
 
     Raises:
-        FeatureError: an unknown feature, a spine without its columns or with a row twice.
+        FeatureError: an unknown feature; a spine without its columns, with a row twice, or with
+            a row that names no customer or no day.
     """
     wanted = [feature_named(name) for name in (features or CATALOGUE)]
     rows = _spine_table(spine)
@@ -102,7 +103,9 @@ def _spine_table(spine: pd.DataFrame) -> pa.Table:
         raise FeatureError(
             f"the spine holds {twice.customer_id} at {twice.as_of} twice; keep one row each."
         )
-    days = [day_number(day) for day in spine["as_of"]]
+    if spine["customer_id"].isna().any():
+        raise FeatureError(f"{spine['customer_id'].isna().sum()} spine rows without a customer_id.")
+    days = [_as_of_day(day) for day in spine["as_of"]]
     return pa.table(
         {
             "customer_id": pa.array(spine["customer_id"], pa.string()),
@@ -110,6 +113,12 @@ def _spine_table(spine: pd.DataFrame) -> pa.Table:
             "place": pa.array(range(len(spine)), pa.int64()),
         }
     )
+
+
+def _as_of_day(day: object) -> int:
+    if not isinstance(day, date) or pd.isna(day):
+        raise FeatureError(f"as-of {day!r} in the spine is no day; give a date.")
+    return day_number(day.date() if isinstance(day, datetime) else day)
 
 
 def _with_inputs(features: Sequence[Feature]) -> list[Feature]:
@@ -191,8 +200,9 @@ def _trimmed(
 
 
 def _is_latest(entity: str, before: int) -> nw.Expr:
-    # Days fit 16 bits until 2149, so one integer orders rows by event, then by knowledge.
-    stamp = nw.col("event_day").cast(nw.Int64) * 65536 + nw.col("known_day")
+    # Days fit 16 bits until 2149, so one integer orders rows by event, then by knowledge; the
+    # second of the event tells the last of two rows of one day.
+    stamp = nw.col("moment") * 65536 + nw.col("known_day")
     old = nw.col("as_of_day") - nw.col("event_day") > before
     newest = nw.when(old).then(stamp).max().over("place", entity)
     return (old & (stamp == newest)).fill_null(False).alias(state_column(before))

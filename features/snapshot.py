@@ -73,7 +73,7 @@ def read_snapshot(folder: Path) -> Snapshot:
         return Snapshot(
             folder, lineage["profiles"], lineage["manifest"], tuple(lineage["features"])
         )
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         raise FeatureError(f"{folder} holds no snapshot of profiles.") from None
 
 
@@ -81,7 +81,7 @@ def read_spine(path: Path) -> pd.DataFrame:
     """A spine from a CSV or Parquet file with customer_id and as_of.
 
     Raises:
-        FeatureError: the file cannot be read, or a day in it is no day.
+        FeatureError: the file cannot be read, a day in it is no day, or a row lacks one of the two.
     """
     try:
         if path.suffix == ".parquet":
@@ -97,4 +97,7 @@ def read_spine(path: Path) -> pd.DataFrame:
         raise FeatureError(
             f"{path} is no spine of customer_id and as_of (YYYY-MM-DD): {error}"
         ) from None
-    return frame.dropna().reset_index(drop=True)
+    blank = int(frame.isna().any(axis=1).sum())
+    if blank:
+        raise FeatureError(f"{path}: {blank} row(s) without customer_id or as_of; complete them.")
+    return frame

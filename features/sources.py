@@ -3,7 +3,10 @@
 from features.definition import Source
 
 # A fact of an account is known of its customer only once the account itself is known.
-_OWNED = "greatest({0}.event_day, a.event_day) AS event_day, greatest({0}.known_day, a.known_day)"
+_OWNED = (
+    "CAST(epoch({0}.event_at) AS BIGINT) AS moment,"
+    " greatest({0}.event_day, a.event_day) AS event_day, greatest({0}.known_day, a.known_day)"
+)
 
 PERSONS = Source(
     name="persons",
@@ -11,7 +14,7 @@ PERSONS = Source(
     tables=("customers",),
     entity="customer_id",
     query="""
-        SELECT customer_id, event_day, known_day,
+        SELECT customer_id, event_day, known_day, CAST(epoch(event_at) AS BIGINT) AS moment,
             CAST(birth_date - DATE '1970-01-01' AS BIGINT) AS birth_day,
             CAST(sex = 'female' AS BIGINT) AS female
         FROM customers
@@ -19,14 +22,19 @@ PERSONS = Source(
 )
 DISTRICTS = Source(
     name="districts",
-    about="Published statistics of the district the customer lives in.",
+    about="Published statistics of the district the customer lived in when they were published.",
     tables=("customers", "districts"),
     entity="customer_id",
     query="""
         SELECT c.customer_id, greatest(c.event_day, d.event_day) AS event_day,
             greatest(c.known_day, d.known_day) AS known_day,
+            CAST(epoch(greatest(c.event_at, d.event_at)) AS BIGINT) AS moment,
             d.average_salary, d.unemployment, d.inhabitants, d.crimes
         FROM customers c JOIN districts d USING (district_id)
+        WHERE NOT EXISTS (
+            FROM customers n WHERE n.customer_id = c.customer_id AND n.event_at > c.event_at
+                AND n.event_at <= d.event_at AND n.known_day <= greatest(c.known_day, d.known_day)
+        )
     """,
 )
 OPENINGS = Source(

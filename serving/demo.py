@@ -1,7 +1,6 @@
 """The demo: from source files to four scores with reasons, then the API."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -169,7 +168,7 @@ def _show_score(title: str, score: Score) -> None:
 
 
 def _local_key(database: Database) -> Path:
-    path = settings().home / "demo-key"
+    path = settings().home.resolve() / "demo-key"
     path.touch(mode=0o600)
     path.chmod(0o600)
     path.write_text(make_key(database, "demo", days=1) + "\n")
@@ -178,11 +177,10 @@ def _local_key(database: Database) -> Path:
 
 def _show_curl(host: str, port: int, key: Path, customer_id: str) -> None:
     body = json.dumps({"customer_id": customer_id})
-    shown = os.path.relpath(key)
     out.print(f"\nServing on http://{host}:{port} until stopped (Ctrl-C). Try, in another window:")
     print(
         f"curl -s http://{host}:{port}/v1/scores -H 'Content-Type: application/json'"
-        f" -H \"Authorization: Bearer $(cat {shown})\" -d '{body}'",
+        f" -H \"Authorization: Bearer $(cat {key})\" -d '{body}'",
         flush=True,
     )
 

@@ -131,6 +131,8 @@ def read(folder: Path) -> Release:
     Raises:
         ReleaseError: a file is missing or is not what the digests vouch for.
     """
+    if not folder.is_dir():
+        raise ReleaseError(f"there is no version {folder.name} of {folder.parent.name}.")
     digests = _digests(folder)
     for name in FILES:
         path = folder / name

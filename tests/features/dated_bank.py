@@ -141,7 +141,7 @@ def spoilt(warehouse: Warehouse, folder: Path, columns: str, tables: Sequence[st
             if field.type == pa.int64()
         ]
         altered = ", ".join([*wild, columns])
-        content = connection.execute(f"SELECT * REPLACE ({altered}) FROM {table}").to_arrow_table()
+        content = connection.sql(f"SELECT * REPLACE ({altered}) FROM {table}").to_arrow_table()
         batch = spoils.write(table, content.to_batches(), content.schema)
         assert batch is not None, f"{table} has no rows"
         added.append(batch.model_copy(update={"file": f"spoils/{batch.file}"}))

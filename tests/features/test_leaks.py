@@ -127,7 +127,7 @@ def test_the_order_in_which_rows_arrived_does_not_matter(
     turned = Warehouse(tmp_path)
     connection, batches = little.connect(), []
     for table in little.manifest.tables:
-        rows = connection.execute(f"SELECT * FROM {table}").to_arrow_table()
+        rows = connection.sql(f"SELECT * FROM {table}").to_arrow_table()
         backwards = rows.take(list(reversed(range(len(rows)))))
         batches.append(turned.write(table, backwards.to_batches(), rows.schema))
     turned.commit(little.manifest.model_copy(update={"batches": tuple(batches)}))

@@ -1,0 +1,70 @@
+"""A service over the small trained bank, and one over an empty bank that answers at once."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from starlette.testclient import TestClient
+
+from data.database import PROFILES, Database
+from serving.api import application
+from serving.keys import make_key
+from serving.scoring import Scorer
+from training.labels import SCORABLE
+
+
+@pytest.fixture(scope="session")
+def scorer(trained_home: Path) -> Scorer:
+    """Every champion of the small trained bank."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ZHIKE_HOME", str(trained_home))
+        return Scorer.load()
+
+
+@pytest.fixture
+def client(served: Database, scorer: Scorer) -> TestClient:
+    """Somebody with a key to the small trained bank."""
+    return knocking(scorer, served, make_key(served, "a test"))
+
+
+@pytest.fixture
+def standings(served: Database) -> dict[str, dict[str, str]]:
+    """Published customer -> model -> scorable, or why not."""
+    with served.reading() as connection:
+        rows = connection.execute(sa.select(PROFILES.c.customer_id, PROFILES.c.standing))
+        return {row.customer_id: row.standing for row in rows}
+
+
+@pytest.fixture
+def customer(standings: dict[str, dict[str, str]]) -> str:
+    """The customer whom the most questions fit."""
+    return max(sorted(standings), key=lambda who: [*standings[who].values()].count(SCORABLE))
+
+
+@pytest.fixture
+def store(home: Path) -> Iterator[Database]:
+    """An empty bank's database."""
+    database = Database()
+    database.migrate()
+    yield database
+    database.engine.dispose()
+
+
+@pytest.fixture
+def quick_client(store: Database) -> TestClient:
+    """Somebody with a key to an empty bank: no models, nothing published."""
+    return knocking(Scorer({}, {}), store, make_key(store, "a test"))
+
+
+def knocking(scorer: Scorer, database: Database, key: str = "") -> TestClient:
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    return TestClient(application(scorer, database), headers=headers, raise_server_exceptions=False)
+
+
+if os.environ.get("DEVHOME"):
+
+    @pytest.fixture(scope="session")
+    def trained_home() -> Path:
+        return Path(os.environ["DEVHOME"])
