@@ -81,7 +81,7 @@ def build(
         values |= _aggregate(connection, rows, source, mine)
     for feature in needed:
         if feature.combine and feature.name not in absent:
-            values[feature.name] = feature.combine(*(values[i.name] for i in feature.inputs))
+            values[feature.name] = feature.combine(*(values[i.name] for i in feature.inputs)) + 0.0
     present = [f.name for f in wanted if f.name in values]
     frame = pd.concat(
         [

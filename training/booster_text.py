@@ -19,6 +19,9 @@ _INTEGERS = re.compile(rf"(?:{_INTEGER}(?: {_INTEGER})*)?", re.ASCII)
 # A split that only parts the missing from the rest has the threshold inf.
 _THRESHOLD = rf"(?:{_NUMBER}|inf)"
 _THRESHOLDS = re.compile(rf"(?:{_THRESHOLD}(?: {_THRESHOLD})*)?", re.ASCII)
+# Statistics of the training, without a part in any answer.
+_STATISTIC = rf"(?:{_NUMBER}|-?inf|-?nan)"
+_STATISTICS = re.compile(rf"(?:{_STATISTIC}(?: {_STATISTIC})*)?", re.ASCII)
 _NUMBERS = re.compile(rf"(?:{_NUMBER}(?: {_NUMBER})*)?", re.ASCII)
 _HEADER_KEYS = {
     "version", "num_class", "num_tree_per_iteration", "label_index", "max_feature_idx",
@@ -28,7 +31,6 @@ _WHOLE = (
     "split_feature", "decision_type", "left_child", "right_child", "internal_count", "leaf_count",
     "cat_boundaries", "cat_threshold",
 )  # fmt: skip
-# Statistics of the training, without a part in any answer; LightGBM may write inf or nan there.
 _TOLD = ("split_gain", "leaf_weight", "internal_value", "internal_weight", "shrinkage")
 _PER_LEAF = ("leaf_value", "leaf_weight", "leaf_count")
 _PER_NODE = (
@@ -144,7 +146,7 @@ def _integers(text: str, what: str) -> list[int]:
 
 def _numbers(text: str, pattern: re.Pattern[str], what: str) -> list[float]:
     if not pattern.fullmatch(text):
-        _refuse(f"{what} is not a list of finite numbers")
+        _refuse(f"{what} is not a list of numbers")
     return [float(item) for item in text.split()]
 
 
@@ -176,7 +178,7 @@ def _read_tree(block: str, number: int, features: int) -> dict[str, Any]:
     if not all(math.isfinite(value) for value in tree["leaf_value"]):
         _refuse(f"leaf_value of {where} is not finite")
     for key in _TOLD:
-        tree[key] = fields[key].split()
+        tree[key] = _numbers(fields[key], _STATISTICS, f"{key} of {where}")
     _check_lengths(tree, leaves, categorical, where)
     _check_splits(tree, features, categorical, where)
     _check_shape(tree, where)

@@ -41,8 +41,8 @@ class Explainer:
         self, forest: Forest, cache: Path | None = None, table_bytes: int = TABLE_BYTES
     ) -> None:
         self.forest = forest
-        self.base_values = _base_values(forest)
         self._branches = _stored(forest, cache, table_bytes)
+        self.base_values = _base_values(forest)
         column = np.searchsorted(self._branches.features, forest.feature)
         self._nodes = forest.nodes(read_only(column.astype(np.int32)))
         for rows in (1, 2):  # loads or compiles both loops now, so that no answer waits for it

@@ -106,7 +106,8 @@ def in_blocks(work: Callable[[int, int], object], rows: int, threads: int | None
     blocks = -(-rows // kernels.BLOCK)
     workers = min(cores() if threads is None else max(1, threads), blocks)
     if workers <= 1:
-        work(0, rows)
+        if rows:
+            work(0, rows)
         return
     share = max(1, min(16, blocks // (4 * workers))) * kernels.BLOCK
     begins = range(0, rows, share)
