@@ -16,14 +16,12 @@ from data.warehouse import Warehouse
 pytest_plugins = ["pytester", "tests.requirements"]
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
-BANK = {"customers": 1_500, "months": 48, "seed": 7}
-
 
 @pytest.fixture(scope="session")
 def bank_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of a small simulated bank, made once a session; read only."""
     folder = tmp_path_factory.mktemp("bank")
-    simulate(folder, **BANK)
+    simulate(folder, customers=1_500, months=48, seed=7)
     return folder
 
 

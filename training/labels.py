@@ -138,6 +138,7 @@ CHURN = LabelContract(
     needs=("accounts", "transactions"),
 )
 
+# Contribution is booked at month-ends: the twelve after the as-of day, leap year or not.
 LIFETIME_VALUE = LabelContract(
     question="lifetime_value",
     version="lifetime_value/1",
@@ -152,7 +153,7 @@ LIFETIME_VALUE = LabelContract(
     target="""
         SELECT s.place, coalesce(sum(c.contribution), 0) / 100.0 AS target
         FROM spine s LEFT JOIN contributions c ON c.customer_id = s.customer_id
-            AND c.event_day >= s.as_of_day AND c.event_day < s.as_of_day + {horizon}
+            AND c.event_day > s.as_of_day AND c.event_day <= s.as_of_day + {horizon} + 1
         GROUP BY s.place
     """,
     needs=("contributions",),

@@ -3,10 +3,19 @@
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 from numpy.random import Generator, SeedSequence
 
-from data.simulation.columns import MICROSECONDS, Flags, Floats, Ints, Smalls, codes, stamps, tokens
+from data.simulation.columns import (
+    MICROSECONDS,
+    Arrow,
+    Flags,
+    Floats,
+    Ints,
+    Smalls,
+    codes,
+    stamps,
+    tokens,
+)
 from data.simulation.files import Folder
 from data.simulation.months import DAY, Month
 from data.simulation.prices import CURRENT_CODE, OTHER, PLAIN, PRODUCTS, TAKEN_UP
@@ -125,12 +134,12 @@ def empty_book(first: int, traits: Traits, age: Floats) -> Book:
     )
 
 
-def customers(numbers: Ints) -> pa.Array:
+def customers(numbers: Ints) -> Arrow:
     """Customer identifiers."""
     return tokens("C", numbers, CUSTOMER_DIGITS)
 
 
-def accounts(numbers: Ints) -> pa.Array:
+def accounts(numbers: Ints) -> Arrow:
     """Account identifiers."""
     return tokens("A", numbers, ACCOUNT_DIGITS)
 

@@ -90,7 +90,7 @@ def settle(book: Book, month: Month, before: Ints, journal: Journal, rng: Genera
     Those in arrears pay nothing, those who catch up pay all, revolvers pay their share.
     """
     old = old_cards(book, month) & (book.trouble < WRITTEN_OFF) & (book.leaves == month.days)
-    tight = np.array([1.0, 0.6, 0.3])[np.minimum(book.trouble, DISTRESSED)]
+    tight = np.array([1.0, 0.5, 0.3])[np.minimum(book.trouble, DISTRESSED)]
     share = np.where(before > 0, 1.0, book.traits.revolving * tight)
     due = np.maximum(book.statement, 0)
     paid = np.where(old & (book.behind == 0), np.rint(due * share / 100) * 100, 0.0)

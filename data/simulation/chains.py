@@ -80,10 +80,10 @@ def trouble_matrix(frail: Floats, macro: float) -> Floats:
     some = np.sqrt(frail) * storm
     moves: dict[tuple[int, int], Floats | float] = {
         (SOUND, STRETCHED): np.minimum(0.008 * frail * storm, 0.2),
-        (SOUND, BEHIND_1): np.minimum(0.003 * np.sqrt(frail), 0.05),
+        (SOUND, BEHIND_1): np.minimum(0.005 * np.sqrt(frail), 0.05),
         (STRETCHED, SOUND): 0.055,
         (STRETCHED, DISTRESSED): np.minimum(0.04 * some, 0.25),
-        (STRETCHED, BEHIND_1): np.minimum(0.03 * some, 0.15),
+        (STRETCHED, BEHIND_1): np.minimum(0.025 * some, 0.15),
         (DISTRESSED, STRETCHED): 0.08,
         (DISTRESSED, BEHIND_1): np.minimum(0.13 * some, 0.35),
         (BEHIND_1, SOUND): 0.3,

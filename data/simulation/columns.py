@@ -1,6 +1,7 @@
 """Numpy arrays as Arrow columns of the canonical kinds, without a Python object per row."""
 
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -10,47 +11,50 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Smalls = NDArray[np.int8]
 Flags = NDArray[np.bool_]
+Arrow: TypeAlias = "pa.Array[Any]"
 
 MICROSECONDS = 1_000_000
 _FOUR = np.frombuffer(b"".join(b"%04d" % i for i in range(10_000)), np.uint8).reshape(-1, 4)
 
 
+def _buffer(values: NDArray[Any]) -> pa.Buffer:
+    return pa.py_buffer(np.ascontiguousarray(values).data)
+
+
 def _validity(known: Flags | None) -> pa.Buffer | None:
-    return None if known is None else pa.py_buffer(np.packbits(known, bitorder="little"))
+    return None if known is None else _buffer(np.packbits(known, bitorder="little"))
 
 
-def _decimal(units: Ints, scale: int, known: Flags | None) -> pa.Array:
+def _decimal(units: Ints, scale: int, known: Flags | None) -> Arrow:
     wide = np.empty((len(units), 2), np.int64)
     wide[:, 0] = units
     wide[:, 1] = wide[:, 0] >> 63
-    buffers = [_validity(known), pa.py_buffer(wide)]
+    buffers = [_validity(known), _buffer(wide)]
     return pa.Array.from_buffers(pa.decimal128(18, scale), len(units), buffers)
 
 
-def money(cents: Ints, known: Flags | None = None) -> pa.Array:
+def money(cents: Ints, known: Flags | None = None) -> Arrow:
     """Minor units as money; null where not ``known``."""
     return _decimal(cents, 2, known)
 
 
-def ratio(value: Floats, known: Flags | None = None) -> pa.Array:
+def ratio(value: Floats, known: Flags | None = None) -> Arrow:
     """Plain numbers as ratios with six decimals."""
     return _decimal(np.rint(value * 1e6).astype(np.int64), 6, known)
 
 
-def stamps(microseconds: Ints) -> pa.Array:
+def stamps(microseconds: Ints) -> Arrow:
     """Microseconds since 1970 as timestamps in UTC."""
     wide = np.ascontiguousarray(microseconds, np.int64)
-    return pa.Array.from_buffers(
-        pa.timestamp("us", tz="UTC"), len(wide), [None, pa.py_buffer(wide)]
-    )
+    return pa.Array.from_buffers(pa.timestamp("us", tz="UTC"), len(wide), [None, _buffer(wide)])
 
 
-def dates(days: Ints) -> pa.Array:
+def dates(days: Ints) -> Arrow:
     """Days since 1970 as dates."""
     return pa.array(days.astype(np.int32), pa.int32()).view(pa.date32())
 
 
-def tokens(prefix: str, numbers: Ints, width: int, known: Flags | None = None) -> pa.Array:
+def tokens(prefix: str, numbers: Ints, width: int, known: Flags | None = None) -> Arrow:
     """Identifiers: the prefix and the number in ``width`` digits (a multiple of four)."""
     head = np.frombuffer(prefix.encode(), np.uint8)
     letters = np.empty((len(numbers), len(head) + width), np.uint8)
@@ -61,11 +65,11 @@ def tokens(prefix: str, numbers: Ints, width: int, known: Flags | None = None) -
         letters[:, end - 4 : end] = _FOUR[digits]
     offsets = np.arange(len(numbers) + 1, dtype=np.int32) * letters.shape[1]
     return pa.StringArray.from_buffers(
-        len(numbers), pa.py_buffer(offsets), pa.py_buffer(letters), _validity(known)
+        len(numbers), _buffer(offsets), _buffer(letters), _validity(known)
     )
 
 
-def codes(index: NDArray[np.signedinteger], values: Sequence[str]) -> pa.Array:
+def codes(index: NDArray[np.signedinteger], values: Sequence[str]) -> Arrow:
     """Codes by their position in ``values``; null where the position is negative."""
     known = index >= 0
     mask = None if known.all() else ~known
@@ -73,16 +77,16 @@ def codes(index: NDArray[np.signedinteger], values: Sequence[str]) -> pa.Array:
     return pa.DictionaryArray.from_arrays(keys, pa.array(values, pa.string()))
 
 
-def constant(value: str, count: int) -> pa.Array:
+def constant(value: str, count: int) -> Arrow:
     """The same code ``count`` times."""
     return codes(np.zeros(count, np.int8), (value,))
 
 
-def flags(values: Flags) -> pa.Array:
+def flags(values: Flags) -> Arrow:
     """True or false."""
     return pa.array(values, pa.bool_())
 
 
-def counts(values: Ints) -> pa.Array:
+def counts(values: Ints) -> Arrow:
     """Whole numbers."""
     return pa.array(values, pa.int64())

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.contracts import Kind, Table
+from data.simulation.columns import Arrow
 from data.simulation.months import END_MICROSECONDS
 from data.tables import table
 
@@ -27,17 +28,20 @@ TYPES: dict[Kind, pa.DataType] = {
 }
 
 
-def in_contract(contract: Table, columns: dict[str, pa.Array]) -> pa.Table:
+def in_contract(contract: Table, columns: dict[str, Arrow]) -> pa.Table:
     """The columns in the contract's order, absent optional ones as nulls."""
     rows = len(next(iter(columns.values())))
-    found = {
-        column.name: columns.pop(column.name, None)
-        if column.name in columns or column.required
-        else pa.nulls(rows, TYPES[column.kind])
-        for column in contract.columns
+    names = [column.name for column in contract.columns]
+    missing = [c.name for c in contract.columns if c.required and c.name not in columns]
+    strange = sorted(set(columns) - set(names))
+    if missing or strange:
+        raise KeyError(f"{contract.name}: missing {missing}, not of the contract {strange}")
+    empty = {
+        c.name: pa.array([None] * rows, TYPES[c.kind])
+        for c in contract.columns
+        if c.name not in columns
     }
-    if columns or any(array is None for array in found.values()):
-        raise KeyError(f"{contract.name}: columns not of the contract or missing: {list(columns)}")
+    found = {name: columns[name] if name in columns else empty[name] for name in names}
     return pa.table(found)
 
 
@@ -112,12 +116,12 @@ class Folder:
         for file in self._files.values():
             file.close()
 
-    def put(self, name: str, columns: dict[str, pa.Array]) -> None:
+    def put(self, name: str, columns: dict[str, Arrow]) -> None:
         """Add rows of a canonical table, as far as known when the extract was taken."""
         if any(map(len, columns.values())):
             self._file(name).add(known_by_the_end(in_contract(table(name), columns)))
 
-    def put_truth(self, name: str, columns: dict[str, pa.Array]) -> None:
+    def put_truth(self, name: str, columns: dict[str, Arrow]) -> None:
         """Add rows that no loader or feature may read."""
         self._file(f"truth/{name}").add(pa.table(columns))
 
@@ -133,7 +137,7 @@ class Folder:
         return self._files[name]
 
 
-def write_reference(out: Path, name: str, columns: dict[str, pa.Array]) -> None:
+def write_reference(out: Path, name: str, columns: dict[str, Arrow]) -> None:
     """Write a small table of the whole bank as one file."""
     file = Parquet(out / f"{name}.parquet")
     file.add(in_contract(table(name), columns))

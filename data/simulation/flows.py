@@ -45,7 +45,7 @@ FEE_PER_TRANSFER = 15_00
 TRANSFERS = 1.6
 INTEREST = {CURRENT: 0.0005, SAVINGS: 0.0110}
 # A salary that does not come: by money trouble.
-UNPAID = np.array([0.01, 0.14, 0.55, 0.4, 0.4, 0.4, 0.5, 0.5, 0.5, 0.5, 0.5, 0.3])
+UNPAID = np.array([0.008, 0.25, 0.6, 0.4, 0.4, 0.4, 0.5, 0.5, 0.5, 0.5, 0.5, 0.3])
 LEAST_TRANSFER = 500_00
 MOOD_SPENDING = np.array([1, 0.7, 0.52, 0.36, 0.26, 0.18, 0.25, 0.2, 0, 0, 0])
 
@@ -256,7 +256,7 @@ def _preferred(book: Book, who: Ints, kind: Ints, rng: Generator) -> Ints:
         (t.prudence, "shopping", "household"),
         (t.prudence, "travel", "health"),
     ):
-        pull, luck = 0.5 * trait[who], rng.random(len(who))
+        pull, luck = 0.6 * trait[who], rng.random(len(who))
         cheap, costly = names.index(plain), names.index(dear)
         saves, treats = (kind == costly) & (luck < pull), (kind == cheap) & (luck < -pull)
         kind = np.where(saves, cheap, np.where(treats, costly, kind))

@@ -1,7 +1,6 @@
 """Loans: granting, monthly repayment, arrears, default, write-off and collateral."""
 
 import numpy as np
-import pyarrow as pa
 from numpy.random import Generator
 
 from data.simulation.book import (
@@ -16,6 +15,7 @@ from data.simulation.book import (
 )
 from data.simulation.chains import BEHIND_1, WRITTEN_OFF
 from data.simulation.columns import (
+    Arrow,
     Flags,
     Floats,
     Ints,
@@ -37,8 +37,7 @@ WHOLE = 10_000 * 100
 
 def exposed(book: Book) -> Flags:
     """Who owes or may owe the bank something."""
-    owing: Flags = book.held[:, CREDIT].any(axis=1)
-    return owing
+    return np.asarray(book.held[:, CREDIT].any(axis=1), np.bool_)
 
 
 def granted(book: Book, family: int, who: Ints, rng: Generator) -> Floats:
@@ -106,7 +105,7 @@ def write_collateral(
     folder.put("collateral", columns)
 
 
-def loans(numbers: Ints) -> pa.Array:
+def loans(numbers: Ints) -> Arrow:
     """Loan identifiers, from the numbers of their accounts."""
     return tokens("L", numbers, ACCOUNT_DIGITS)
 
@@ -199,7 +198,8 @@ def write_off(book: Book, who: Ints, month: Month, folder: Folder, rng: Generato
         _outcome(book, family, owing, moments[some], "written_off", loss, folder, rng)
         close_accounts(book, owing, family, moments[some], "written_off", folder, rng)
     share = LOSS_GIVEN_DEFAULT[CARD] * rng.uniform(0.7, 1.3, len(who))
-    return np.rint(np.maximum(-book.cash[who, 2], 0) * share).astype(np.int64)
+    lost: Ints = np.rint(np.maximum(-book.cash[who, 2], 0) * share).astype(np.int64)
+    return lost
 
 
 def _outcome(

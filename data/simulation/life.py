@@ -43,7 +43,7 @@ from data.simulation.demand import (
     trouble_pull,
 )
 from data.simulation.files import Folder
-from data.simulation.lending import LENDING, exposed, granted, set_terms, write_loans
+from data.simulation.lending import exposed, granted, set_terms, write_loans
 from data.simulation.months import Month
 from data.simulation.prices import (
     CARD,
@@ -54,6 +54,7 @@ from data.simulation.prices import (
     FUND,
     INSURANCE,
     INVESTMENTS,
+    LENDING,
     SAVINGS,
     TAKEN_UP,
     WEALTH,

@@ -9,6 +9,7 @@ from numpy.random import Generator
 from data.simulation.book import Book, branch, customers, minutes_later, office_hours
 from data.simulation.columns import (
     MICROSECONDS,
+    Arrow,
     Ints,
     codes,
     counts,
@@ -242,12 +243,12 @@ def _put(
     book: Book,
     who: Ints,
     event: Ints,
-    known: dict[str, pa.Array],
+    known: dict[str, Arrow],
     home: Ints,
     folder: Folder,
     rng: Generator,
 ) -> None:
-    columns = {name: array.take(pa.array(who)) for name, array in known.items()}
+    columns = {name: array.take(pa.array(who, pa.int64())) for name, array in known.items()}
     columns |= {
         "customer_id": customers(book.first + who),
         "event_at": stamps(event),

@@ -121,7 +121,7 @@ def draw_traits(count: int, months: list[Month], rng: Generator) -> Traits:
         current_share=np.clip(rng.beta(4, 8, count) - 0.11 * t["prudence"], 0.05, 0.9),
         revolving=np.where(
             rng.random(count) < 1 / (1 + np.exp(1.0 + 1.3 * t["prudence"])),
-            rng.uniform(0.12, 0.5, count),
+            np.clip(0.3 + 0.12 * t["prudence"] + rng.uniform(-0.12, 0.12, count), 0.08, 0.7),
             1.0,
         ),
         restless=_restless(t, age),

@@ -26,7 +26,7 @@ from data.simulation.chains import (
     stopped,
     without_arrears,
 )
-from data.simulation.columns import Flags, Floats, Ints, dates, tokens
+from data.simulation.columns import Arrow, Flags, Floats, Ints, dates, tokens
 from data.simulation.demand import (
     BORROWED,
     MOOD_PULL,
@@ -172,9 +172,9 @@ def take_up_chances(now: Now, outlook: Outlook) -> tuple[Floats, Floats]:
             year_month = month_after(now.month, ahead + 1).number
             scale[ahead] *= economy[now.economy] * season(family, year_month)
         need = book.borrow if borrowed else book.invest
-        without[:, k] = _within(scale, NEEDS[family], need)
+        without[:, k] = _within(scale, NEEDS[family], need.astype(np.int64))
         scale[:3] *= np.exp(book.traits.persuadable[:, k])
-        contacted[:, k] = _within(scale, NEEDS[family], need)
+        contacted[:, k] = _within(scale, NEEDS[family], need.astype(np.int64))
     return without, contacted
 
 
@@ -214,7 +214,7 @@ def write_probabilities(
     folder.put_truth("probabilities", columns)
 
 
-def _column(values: Floats) -> pa.Array:
+def _column(values: Floats) -> Arrow:
     return pa.array(values.astype(np.float32), pa.float32(), mask=np.isnan(values))
 
 

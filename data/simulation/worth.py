@@ -155,7 +155,8 @@ def _bought(now: Now, k: int) -> Floats:
     t = now.book.traits
     some = -np.expm1(-cards.PURCHASES * np.exp(0.3 * t.engagement))
     bought: Floats = t.income * cards.SPENT_OF_INCOME * 100 * cards.YEAR[month.number - 1] * some
-    return bought * np.exp(0.3**2 / 2)
+    mean: Floats = bought * np.exp(0.3**2 / 2)
+    return mean
 
 
 def _card(now: Now, outlook: Outlook, ahead: Ahead) -> Floats:
