@@ -76,6 +76,10 @@ class DatedBank:
         days = {"event_day": day_number(event.date()), "known_day": day_number(learnt.date())}
         self.rows[table].append({**values, **clocks, **days})
 
+    def add_undated(self, table: str, **values: Any) -> None:
+        """A row of reference data."""
+        self.rows[table].append(values)
+
     def _completed(self, table: str, values: dict[str, Any]) -> dict[str, Any]:
         contract = next(t for t in CANONICAL if t.name == table)
         usual: dict[str, Any] = {}
