@@ -92,9 +92,11 @@ REPAYMENTS = Source(
     about="Monthly statements of loans.",
     tables=("accounts", "loans", "repayments"),
     entity="loan_id",
-    query=f"""
-        SELECT a.customer_id, {_OWNED.format("r")} AS known_day, r.loan_id, r.due, r.paid,
-            r.outstanding, r.days_past_due
+    query="""
+        SELECT a.customer_id, CAST(epoch(r.event_at) AS BIGINT) AS moment,
+            greatest(r.event_day, l.event_day, a.event_day) AS event_day,
+            greatest(r.known_day, l.known_day, a.known_day) AS known_day,
+            r.loan_id, r.due, r.paid, r.outstanding, r.days_past_due
         FROM repayments r JOIN loans l USING (loan_id) JOIN accounts a USING (account_id)
     """,
 )

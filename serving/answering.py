@@ -34,6 +34,7 @@ def answer(
         body={"snapshot": snapshot, "releases": releases, "questions": list(questions)},
         payload={
             "customer_id": customer_id,
+            "features": list(profile.features),
             "vector": [float(value).hex() for value in profile.vector],
             "answer": given.model_dump(mode="json"),
         },

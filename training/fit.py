@@ -170,9 +170,9 @@ def fold_in(booster: lgb.Booster, calibration: Calibration) -> lgb.Booster:
     text = booster.model_to_string(num_iteration=-1)
     lines, tree = [], -1
     for line in text.split("\n"):
-        key, equals, values = line.partition("=")
+        key, _, values = line.partition("=")
         tree += key == "Tree"
-        if equals and key in ("leaf_value", "internal_value"):
+        if values and key in ("leaf_value", "internal_value"):
             shift = calibration.intercept if tree == 0 else 0.0
             scaled = (float(v) * calibration.slope + shift for v in values.split(" "))
             line = f"{key}={' '.join(repr(v) for v in scaled)}"

@@ -32,7 +32,7 @@ def gates(card: ReleaseCard) -> tuple[Gate, ...]:
     )
     low, high = card.judgement["interval"]
     figure, chance = ("Gini", 0.0) if card.answer == "money" else ("AUC", 0.5)
-    useless = high <= chance
+    useless = not high > chance  # also where there is no interval
     better = Gate(
         "better than chance",
         "refused" if useless else "passed",

@@ -188,11 +188,11 @@ def propensity(family: str) -> LabelContract:
 
 _EXPOSURES = """
     exposures AS (
-        SELECT a.customer_id, l.loan_id AS id, r.event_day, r.known_day, r.days_past_due,
+        SELECT a.customer_id, 'loan ' || l.loan_id AS id, r.event_day, r.known_day, r.days_past_due,
             r.outstanding AS exposure
         FROM repayments r JOIN loans l USING (loan_id) JOIN accounts a USING (account_id)
         UNION ALL
-        SELECT a.customer_id, s.account_id, s.event_day, s.known_day, s.days_past_due,
+        SELECT a.customer_id, 'card ' || s.account_id, s.event_day, s.known_day, s.days_past_due,
             greatest(s.credit_limit, s.balance)
         FROM statements s JOIN accounts a USING (account_id)
     )

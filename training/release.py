@@ -175,18 +175,23 @@ def champion(name: str) -> Path | None:
     """Folder of the version that answers, or None when none does.
 
     Raises:
-        ReleaseError: the pointer is damaged or points outside the model's folder.
+        ReleaseError: the pointer is damaged, points outside the model's folder, or vouches for
+            another release than the one that stands there.
     """
     path = settings().releases / name / "champion.json"
     if not path.exists():
         return None
     try:
-        version = str(json.loads(path.read_text())["version"])
+        pointer = json.loads(path.read_text())
+        version, digest = str(pointer["version"]), str(pointer["release"])
     except (ValueError, KeyError, TypeError):
         raise ReleaseError(f"{path} is damaged; promote a version again.") from None
     if not version.isalnum():
         raise ReleaseError(f"{path} names the impossible version {version!r}.")
-    return path.parent / version
+    folder = path.parent / version
+    if _digests(folder)["release"] != digest:
+        raise ReleaseError(f"{folder} is not the release that was promoted; promote it again.")
+    return folder
 
 
 def point_champion(name: str, version: str) -> None:

@@ -27,18 +27,20 @@ ARROW: dict[Kind, pa.DataType] = {
     "ratio": pa.int64(),
     "flag": pa.bool_(),
 }
+EXTREME = {pa.int64(): "CAST(987654321012 AS BIGINT)", pa.date32(): "DATE '1904-02-29'"}
 USUAL = {"customer_id": "C1", "account_id": "A1", "loan_id": "L1", "district_id": None}
 
 
 def schemas() -> dict[str, pa.Schema]:
     """Arrow schema of every table of the warehouse."""
-    days = [pa.field("event_day", pa.int32()), pa.field("known_day", pa.int32())]
-    found = {
-        table.name: pa.schema(
-            [pa.field(c.name, ARROW[c.kind]) for c in table.columns] + (days if table.dated else [])
-        )
-        for table in CANONICAL
-    }
+    days: list[pa.Field[Any]] = [
+        pa.field("event_day", pa.int32()),
+        pa.field("known_day", pa.int32()),
+    ]
+    found = {}
+    for table in CANONICAL:
+        columns = [pa.field(c.name, ARROW[c.kind]) for c in table.columns]
+        found[table.name] = pa.schema([*columns, *days] if table.dated else columns)
     names = pa.field("customer_id", pa.string()), pa.field("account_id", pa.string())
     found["contributions"] = pa.schema([*names, *days, pa.field("contribution", pa.int64())])
     return found
@@ -128,7 +130,7 @@ def _moment(text: str) -> datetime:
 def spoilt(warehouse: Warehouse, folder: Path, columns: str, tables: Sequence[str]) -> Warehouse:
     """The same bank with every row of some tables once more, altered by SQL ``columns``.
 
-    The added rows hold extreme amounts and counts.
+    The added rows hold extreme amounts, counts and dates of birth.
     """
     copied = Warehouse(folder)
     before = warehouse.manifest
@@ -140,9 +142,7 @@ def spoilt(warehouse: Warehouse, folder: Path, columns: str, tables: Sequence[st
     for table in tables:
         schema = SCHEMAS[table]
         wild = [
-            f"CAST(987654321012 AS BIGINT) AS {field.name}"
-            for field in schema
-            if field.type == pa.int64()
+            f"{EXTREME[field.type]} AS {field.name}" for field in schema if field.type in EXTREME
         ]
         altered = ", ".join([*wild, columns])
         content = connection.sql(f"SELECT * REPLACE ({altered}) FROM {table}").to_arrow_table()

@@ -57,9 +57,7 @@ def test_at_least_25_features_over_five_subjects() -> None:
 
 
 def test_two_features_do_not_share_a_reason() -> None:
-    shared = [
-        text for text, n in Counter(f.reason for f in CATALOGUE.values()).items() if n > 1
-    ]
+    shared = [text for text, n in Counter(f.reason for f in CATALOGUE.values()).items() if n > 1]
     assert shared == []
 
 

@@ -84,6 +84,13 @@ def test_a_fact_of_an_account_waits_until_the_account_is_known(hand: DatedBank) 
     assert found == [0, 0, 900]
 
 
+def test_a_repayment_waits_until_its_loan_is_known(hand: DatedBank) -> None:
+    hand.add("loans", on="2024-06-01", known="2024-07-05")
+    hand.add("repayments", on="2024-06-30", outstanding=900)
+    found = [hand.value("loans_outstanding", date(2024, 7, day)) for day in (1, 5, 6)]
+    assert found == [0, 0, 900]
+
+
 def test_a_balance_corrected_later_is_the_old_one_until_the_correction_is_known(
     hand: DatedBank,
 ) -> None:

@@ -1,6 +1,7 @@
 """Features of one hand-written customer, reckoned by hand."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from features.definition import quotient
 from features.profile import build
 from tests.features.dated_bank import AS_OF, DatedBank
 
-EVERYTHING = {
+EVERYTHING: dict[str, dict[str, Any]] = {
     "districts": {"district_id": "D1"},
     "closings": {"account_id": "A9"},
     "balances": {"account_id": "A9"},

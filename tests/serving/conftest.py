@@ -1,6 +1,5 @@
 """A service over the small trained bank, and one over an empty bank that answers at once."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,10 +60,3 @@ def quick_client(store: Database) -> TestClient:
 def knocking(scorer: Scorer, database: Database, key: str = "") -> TestClient:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     return TestClient(application(scorer, database), headers=headers, raise_server_exceptions=False)
-
-
-if os.environ.get("DEVHOME"):
-
-    @pytest.fixture(scope="session")
-    def trained_home() -> Path:
-        return Path(os.environ["DEVHOME"])

@@ -1,0 +1,101 @@
+"""Published profiles: switched at once, never half of one and half of another."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+
+from data.database import PROFILES, PUBLICATIONS, Database
+from data.errors import NotReady, UnknownCustomer
+from features.profile import Profiles
+from features.snapshot import Snapshot
+from serving.publication import CHUNK, publish, published
+
+DAY = date(2026, 6, 30)
+STANDING = {"churn": "scorable"}
+
+
+def put(database: Database, value: float, customers: int = 3, manifest: str = "now") -> None:
+    frame = pd.DataFrame({"customer_id": [f"C{n}" for n in range(customers)], "as_of": DAY})
+    frame["age"] = value
+    frame["use"] = -value
+    profiles = Profiles(frame, ("age", "use"), {}, manifest)
+    snapshot = Snapshot(Path(), f"snapshot of {value}", manifest, profiles.features)
+    publish(database, profiles, snapshot, DAY, [STANDING] * customers)
+
+
+def count(database: Database, table: sa.Table) -> int:
+    with database.reading() as connection:
+        return connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+
+
+def test_before_any_publication_nobody_is_unknown_but_the_service_is_not_ready(
+    database: Database,
+) -> None:
+    with pytest.raises(NotReady, match="score-book"):
+        published(database, "C1", "now")
+
+
+@pytest.mark.parametrize("value", [-0.0, 5e-324, 0.1, 1.7976931348623157e308, np.inf, np.nan])
+def test_a_profile_comes_back_bit_for_bit(database: Database, value: float) -> None:
+    put(database, value)
+    profile, snapshot = published(database, "C1", "now")
+    assert profile.vector.tobytes() == np.array([value, -value]).tobytes()
+    assert (profile.features, profile.as_of) == (("age", "use"), DAY)
+    assert (profile.standing, snapshot) == (STANDING, f"snapshot of {value}")
+
+
+def test_a_new_publication_replaces_the_old_one(database: Database) -> None:
+    put(database, 1.0, customers=5)
+    put(database, 2.0, customers=3)
+    assert (count(database, PUBLICATIONS), count(database, PROFILES)) == (1, 3)
+    assert published(database, "C1", "now")[0].vector[0] == 2.0
+    with pytest.raises(UnknownCustomer, match="2026-06-30"):
+        published(database, "C4", "now")
+
+
+def test_a_profile_is_stale_once_the_warehouse_has_changed(database: Database) -> None:
+    put(database, 1.0, manifest="before")
+    assert not published(database, "C1", "before")[0].stale
+    assert published(database, "C1", "after the next load")[0].stale
+
+
+def test_a_book_larger_than_one_chunk_is_published_whole(database: Database) -> None:
+    put(database, 1.0, customers=CHUNK + 1)
+    assert count(database, PROFILES) == CHUNK + 1
+    assert published(database, f"C{CHUNK}", "now")[0].vector[0] == 1.0
+
+
+def test_a_publication_that_breaks_off_leaves_the_old_one_in_force(database: Database) -> None:
+    put(database, 1.0)
+    with pytest.raises(IndexError):
+        publish_half(database)
+    assert published(database, "C1", "now")[0].vector[0] == 1.0
+    assert (count(database, PUBLICATIONS), count(database, PROFILES)) == (1, 3)
+
+
+def publish_half(database: Database) -> None:
+    frame = pd.DataFrame({"customer_id": [f"C{n}" for n in range(CHUNK + 9)], "age": 2.0})
+    profiles = Profiles(frame, ("age",), {}, "now")
+    publish(database, profiles, Snapshot(Path(), "s", "now", ("age",)), DAY, [STANDING] * CHUNK)
+
+
+def put_each(database: Database, most: int) -> None:
+    for number in range(1, most):
+        put(database, float(number))
+
+
+def test_a_reader_during_the_switch_sees_the_old_or_the_new(database: Database) -> None:
+    put(database, 0.0)
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(put_each, database, 30)
+        while not writing.done():
+            profile, snapshot = published(database, "C1", "now")
+            assert snapshot == f"snapshot of {profile.vector[0]}"
+            assert profile.vector[1] == -profile.vector[0]
+        writing.result()
+    assert published(database, "C1", "now")[0].vector[0] == 29.0

@@ -1,0 +1,75 @@
+"""Later dates and unseen customers test what earlier ones taught."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pandas as pd
+import pytest
+
+from data.errors import TooFewEvents
+from features.spine import month_ends
+from training.labels import CHURN, LOAN_STATUS
+from training.split import TEST_DATES, TEST_SHARE, Split, bucket, split
+
+DATES = month_ends(date(2024, 12, 31), 24)
+CUSTOMERS = [f"C{n}" for n in range(400)]
+
+
+@pytest.fixture(scope="module")
+def parts() -> Split:
+    return split(labelled(DATES), CHURN)
+
+
+def labelled(days: list[date]) -> pd.DataFrame:
+    rows = [(customer, day, 0.0) for day in days for customer in CUSTOMERS]
+    return pd.DataFrame(rows, columns=["customer_id", "as_of", "target"])
+
+
+def test_no_customer_and_no_day_is_in_both(parts: Split) -> None:
+    assert len(parts.train) > 0
+    assert len(parts.test) > 0
+    assert not set(parts.train["customer_id"]) & set(parts.test["customer_id"])
+    assert not set(parts.train["as_of"]) & set(parts.test["as_of"])
+
+
+def test_the_last_dates_test_and_every_outcome_is_known_before_them(parts: Split) -> None:
+    assert sorted(set(parts.test["as_of"])) == DATES[-TEST_DATES:]
+    window = timedelta(CHURN.gap_days + CHURN.horizon_days + CHURN.lag_days)
+    assert max(parts.train["as_of"]) + window <= min(parts.test["as_of"])
+
+
+@pytest.mark.parametrize("more, taught", [(0, True), (1, False)])
+def test_a_window_one_day_longer_loses_the_date(more: int, taught: bool) -> None:
+    days = [date(2023, 1, 31), *DATES[-TEST_DATES:]]
+    room = (DATES[-TEST_DATES] - days[0]).days
+    exact = replace(CHURN, gap_days=more, horizon_days=room - CHURN.lag_days)
+    if taught:
+        assert set(split(labelled(days), exact).train["as_of"]) == {days[0]}
+    else:
+        with pytest.raises(TooFewEvents, match="0 of them before the first test date"):
+            split(labelled(days), exact)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 4])
+def test_too_few_dates_are_refused_with_their_number(count: int) -> None:
+    with pytest.raises(TooFewEvents, match=rf"^{count} as-of date"):
+        split(labelled(DATES[:count]), CHURN)
+
+
+def test_a_customer_keeps_their_bucket_for_ever() -> None:
+    assert [bucket(c) for c in ("C1", "C2", "C00000042")] == [47, 67, 97]
+    share = sum(bucket(c) < TEST_SHARE for c in CUSTOMERS) / len(CUSTOMERS)
+    assert share == pytest.approx(TEST_SHARE / 100, abs=0.07)  # three standard errors
+
+
+def test_more_rows_move_nobody_between_the_two(parts: Split) -> None:
+    again = split(labelled(DATES[2:]).sample(frac=1.0, random_state=1), CHURN)
+    assert set(again.test["customer_id"]) == set(parts.test["customer_id"])
+
+
+def test_loans_are_judged_in_folds_because_they_are_few() -> None:
+    rows = labelled(DATES[:1])
+    parts = split(rows, LOAN_STATUS)
+    assert parts.folds == 5
+    assert parts.protocol.startswith("5 folds")
+    assert parts.train.equals(rows)
