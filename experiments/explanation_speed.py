@@ -96,6 +96,7 @@ def quiet(work: Callable[[], Any]) -> Callable[[], Any]:
 
 
 def seconds(work: Callable[[], Any], calls: int = 1) -> float:
+    time.sleep(0.02)  # LightGBM's threads go on spinning for a while after their work
     begin = time.perf_counter()
     for _ in range(calls):
         work()
@@ -117,15 +118,24 @@ def together(works: dict[str, Callable[[], Any]], rounds: int, calls: int = 1) -
     return {name: median(values) for name, values in taken.items()}
 
 
-def measure(made: Bench, count: int, known: dict[str, float]) -> dict[str, float]:
-    """Seconds by method for `count` rows; `known` holds seconds a row of smaller batches."""
+def reckoned(known: list[tuple[int, float]], count: int) -> float:
+    """Seconds for `count` rows on the line through the two largest batches so far."""
+    if len(known) < 2:
+        return 0.0
+    (few, less), (many, more) = known[-2:]
+    return more + max(0.0, more - less) / (many - few) * (count - many)
+
+
+def measure(made: Bench, count: int, known: dict[str, list[tuple[int, float]]]) -> dict[str, float]:
+    """Seconds by method for `count` rows; `known` holds those of smaller batches."""
     rows = made.rows[:count]
     ours: dict[str, Callable[[], Any]] = {
         "Zhike": lambda: made.explainer.explain(rows),
         "Booster.predict": lambda: made.booster.predict(rows, raw_score=True),
         "Forest.margin": lambda: made.explainer.forest.margin(rows),
     }
-    slow = {name for name in made.peers if known.get(name, 0.0) * count > PATIENCE}
+    expected = {name: reckoned(known[name], count) for name in made.peers}
+    slow = {name for name, wait in expected.items() if wait > PATIENCE}
     for name, peer in made.peers.items():
         if name not in slow:
             ours[name] = quiet(partial(peer, rows))
@@ -135,7 +145,7 @@ def measure(made: Bench, count: int, known: dict[str, float]) -> dict[str, float
         )
     rounds = 15 if count <= 100 else 1 if len(made.peers) > len(slow) else 5
     taken = together(ours, rounds, calls=15 if count == 1 else 1)
-    return taken | {f"~ {name}": known[name] * count for name in slow}
+    return taken | {f"~ {name}": expected[name] for name in slow}
 
 
 def show(made: Bench, count: int, taken: dict[str, float]) -> None:
@@ -183,11 +193,12 @@ def run(quick: bool = False) -> dict[str, float]:
     for depth in (6, -1):
         made = bench(depth, 60 if quick else TREES, counts[-1])
         print(f"{'model':16} {'rows':>8} {'method':26} {'us a row':>12} {'/ Zhike':>9}")
-        known: dict[str, float] = {}
+        known: dict[str, list[tuple[int, float]]] = {name: [] for name in made.peers}
         for count in counts:
             taken = measure(made, count, known)
             show(made, count, taken)
-            known |= {name: value / count for name, value in taken.items() if name in made.peers}
+            for name in made.peers.keys() & taken.keys():
+                known[name].append((count, taken[name]))
             if count == 1:
                 theirs = min(taken["pred_contrib"], taken["pred_contrib, one thread"])
                 singles.append(theirs / taken["Zhike"])

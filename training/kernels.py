@@ -22,7 +22,7 @@ Masks = npt.NDArray[np.uint16]
 # type, the default direction and the sign of the threshold already worked in.
 NAN_RIGHT, NAN_LEFT, ZERO_RIGHT, ZERO_LEFT, CATEGORY = range(5)
 ZERO = float(np.float32(1e-35))  # LightGBM's kZeroThreshold: what counts as zero
-BLOCK = 256  # rows; decides the speed, never the bits
+BLOCK = 512  # rows; decides the speed, never the bits
 MOST_BITS = 15  # of a pattern, which is a 16-bit word
 
 YES = np.uint16(0xFFFF)

@@ -138,7 +138,7 @@ CHURN = LabelContract(
     needs=("accounts", "transactions"),
 )
 
-# Contribution is booked at month-ends: the twelve after the as-of day, leap year or not.
+# Contribution is booked at month-ends: the twelve after any as-of day, leap year or not.
 LIFETIME_VALUE = LabelContract(
     question="lifetime_value",
     version="lifetime_value/1",
@@ -154,6 +154,8 @@ LIFETIME_VALUE = LabelContract(
         SELECT s.place, coalesce(sum(c.contribution), 0) / 100.0 AS target
         FROM spine s LEFT JOIN contributions c ON c.customer_id = s.customer_id
             AND c.event_day > s.as_of_day AND c.event_day <= s.as_of_day + {horizon} + 1
+            AND date_diff('month', DATE '1970-01-02' + CAST(s.as_of_day AS INTEGER),
+                DATE '1970-01-01' + CAST(c.event_day AS INTEGER)) < 12
         GROUP BY s.place
     """,
     needs=("contributions",),

@@ -17,6 +17,7 @@ from training.trees import Floats, Forest, in_blocks, read_only
 
 TABLE_BYTES = 64 << 20
 TOLERANCE = 1e-9
+FEW = 5  # rows up to which the loop for one row is faster than the loop for blocks
 LAYOUT = 1  # raise it when the stored arrays change their meaning
 
 _log = logging.getLogger(__name__)
@@ -45,7 +46,10 @@ class Explainer:
         self.base_values = _base_values(forest)
         column = np.searchsorted(self._branches.features, forest.feature)
         self._nodes = forest.nodes(read_only(column.astype(np.int32)))
-        for rows in (1, 2):  # loads or compiles both loops now, so that no answer waits for it
+        for rows in (
+            1,
+            FEW + 1,
+        ):  # loads or compiles both loops now, so that no answer waits for it
             self.explain(np.zeros((rows, len(forest.feature_names))))
 
     @property
@@ -84,8 +88,11 @@ class Explainer:
         classes = self.forest.num_class
         margins = np.empty((len(matrix), classes))
         contributions = np.empty((len(matrix), classes, matrix.shape[1]))
-        if len(matrix) == 1:
-            kernels.explain_one(matrix, self._nodes, self._branches, margins, contributions)
+        if len(matrix) <= FEW:
+            for one in map(slice, range(len(matrix)), range(1, len(matrix) + 1)):
+                kernels.explain_one(
+                    matrix[one], self._nodes, self._branches, margins[one], contributions[one]
+                )
         else:
             in_blocks(
                 lambda begin, end: kernels.explain_blocks(

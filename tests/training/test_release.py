@@ -1,6 +1,7 @@
 """A release vouches for itself: whatever was altered is refused before it is parsed."""
 
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -137,8 +138,16 @@ def test_a_damaged_release_cannot_become_champion(written: Path) -> None:
 @pytest.mark.parametrize("version", ["../../etc", "", "1/../2", ".", "1\n"])
 def test_an_impossible_champion_is_refused(written: Path, version: str) -> None:
     pointer = written.parent / "champion.json"
-    pointer.write_text(json.dumps({"version": version}))
+    pointer.write_text(json.dumps({"version": version, "release": "x"}))
     with pytest.raises(ReleaseError, match="impossible version"):
+        release.champion("churn")
+
+
+def test_a_champion_swapped_for_another_release_is_refused(written: Path) -> None:
+    release.point_champion("churn", "1")
+    shutil.rmtree(written)
+    release.write(card(horizon_days=90), MODEL, ROWS[list(FEATURES)].to_numpy())
+    with pytest.raises(ReleaseError, match="not the release that was promoted"):
         release.champion("churn")
 
 
