@@ -13,11 +13,12 @@ from data.simulation.columns import (
     Ints,
     Smalls,
     codes,
+    dates,
     stamps,
     tokens,
 )
 from data.simulation.files import Folder
-from data.simulation.months import DAY, Month
+from data.simulation.months import DAY, LAST_DAY, Month
 from data.simulation.prices import CURRENT_CODE, OTHER, PLAIN, PRODUCTS, TAKEN_UP
 from data.simulation.traits import Traits
 
@@ -51,7 +52,8 @@ def random_of(seed: int, part: int) -> Random:
 class Book:
     """Everything that changes; arrays have a row per customer, some a column per family.
 
-    ``account`` is the account number or -1, ``value`` what the account is worth in cents:
+    ``start`` is the first day of the
+    extract, ``account`` the account number or -1, ``value`` what the account is worth in cents:
     principal, market value, or principal owed. ``cash`` are the cents on current account, savings
     and card (owed is negative). ``leaves`` is the last day in this month on which the customer
     acts, ``comes`` the first. ``behind`` counts the unpaid instalments, ``urged`` the months for which
@@ -59,6 +61,7 @@ class Book:
     """
 
     first: int
+    start: int
     traits: Traits
     age: Floats
     mood: Smalls
@@ -101,15 +104,16 @@ class Book:
         return self.account[:, family] >= 0
 
 
-def empty_book(first: int, traits: Traits, age: Floats) -> Book:
+def empty_book(first: int, traits: Traits, month: Month) -> Book:
     """A book in which nobody has come yet."""
     n = len(traits)
     state = np.zeros(n, np.int8)
     wide = np.zeros((n, FAMILIES), np.int64)
     return Book(
         first=first,
+        start=month.first_day,
         traits=traits,
-        age=age,
+        age=traits.age(month),
         mood=state.copy(),
         trouble=state.copy(),
         invest=state.copy(),
@@ -187,6 +191,12 @@ def open_accounts(
         "branch_id": tokens("B", branch(book.first + who), 4),
     }
     folder.put("accounts", columns)
+    covered = {
+        "account_id": accounts(number),
+        "covered_from": dates(np.maximum(book.opened[who, family], book.start)),
+        "covered_until": dates(np.full(len(who), LAST_DAY)),
+    }
+    folder.put("coverage", covered)
 
 
 def close_accounts(

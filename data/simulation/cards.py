@@ -21,6 +21,7 @@ from data.simulation.journal import (
     POCKET_CARD,
     POCKETS,
     Journal,
+    slots,
 )
 from data.simulation.lending import GRACE, days_past_due, next_statement
 from data.simulation.months import DAY, Month
@@ -36,11 +37,6 @@ CATEGORIES_BOUGHT = ("shopping", "dining", "groceries", "travel", "utilities")
 BOUGHT = np.array([0.34, 0.26, 0.2, 0.08, 0.12])
 # Spending from January to December, before the weeks of Lunar New Year.
 YEAR = np.array([1, 0.95, 0.95, 0.97, 1.0, 1.05, 1.12, 1.1, 0.98, 0.98, 1.08, 1.12])
-
-
-def slots(who: Ints) -> Ints:
-    """The card's place in the journal."""
-    return who * POCKETS + POCKET_CARD
 
 
 def old_cards(book: Book, month: Month) -> Flags:
@@ -73,7 +69,7 @@ def purchase(book: Book, month: Month, journal: Journal, rng: Generator) -> None
     channel: Smalls = np.where(online, CHANNEL["online"], CHANNEL["card"]).astype(np.int8)
     second = moments_in(book, month, who, rng)
     merchant = (MERCHANTS * rng.random(len(who)) ** 3).astype(np.int64)
-    journal.book(slots(who), second, -amount, category, channel, counterparty=merchant)
+    journal.book(slots(who, POCKET_CARD), second, -amount, category, channel, counterparty=merchant)
 
 
 def moments_in(book: Book, month: Month, who: Ints, rng: Generator) -> Ints:
@@ -98,16 +94,25 @@ def settle(book: Book, month: Month, before: Ints, journal: Journal, rng: Genera
     paid = np.where(small & old & (book.behind == 0), due, paid).astype(np.int64)
     who = np.flatnonzero(old)
     second = (book.traits.due_day[who] - 1) * DAY + rng.integers(3_600, 40_000, len(who))
-    journal.book(slots(who), second, paid[who], "card_payment", "other", automatic=True)
+    journal.book(
+        slots(who, POCKET_CARD), second, paid[who], "card_payment", "other", automatic=True
+    )
     unpaid = (due - paid)[who]
     later = second + GRACE * DAY
     interest = np.rint(unpaid * CARD_RATE / 12).astype(np.int64)
-    journal.book(slots(who), later, -interest, "interest", "automatic", automatic=True)
+    journal.book(slots(who, POCKET_CARD), later, -interest, "interest", "automatic", automatic=True)
     penalty = np.where(book.behind[who] > 0, PENALTY, 0)
-    journal.book(slots(who), later + 60, -penalty, "penalty_interest", "automatic", automatic=True)
+    journal.book(
+        slots(who, POCKET_CARD),
+        later + 60,
+        -penalty,
+        "penalty_interest",
+        "automatic",
+        automatic=True,
+    )
     yearly = (book.customer[who] % 5 < 2) & (book.customer[who] % 12 + 1 == month.number)
     fee = np.where(yearly, ANNUAL_FEE, 0)
-    journal.book(slots(who), later + 120, -fee, "fee", "automatic", automatic=True)
+    journal.book(slots(who, POCKET_CARD), later + 120, -fee, "fee", "automatic", automatic=True)
     return paid
 
 
@@ -175,9 +180,14 @@ def end_cards(
     second = (day - 1) * DAY + LAST_SECOND - 400
     lost = np.minimum(lost, np.maximum(owed[who], 0))
     automatic = loss is not None
-    journal.book(slots(who), second, lost, "write_off", "automatic", automatic=True)
+    journal.book(slots(who, POCKET_CARD), second, lost, "write_off", "automatic", automatic=True)
     journal.book(
-        slots(who), second + 60, owed[who] - lost, "card_payment", "other", automatic=automatic
+        slots(who, POCKET_CARD),
+        second + 60,
+        owed[who] - lost,
+        "card_payment",
+        "other",
+        automatic=automatic,
     )
     moments = office_hours(month.first_day + day - 1, rng)
     moments = np.maximum(moments, month.microseconds(second + 120))

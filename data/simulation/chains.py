@@ -1,6 +1,7 @@
 """Hidden states that move month by month as Markov chains, so that their future is computable.
 
-A chain is a stack of transition matrices, one per customer: ``matrix[i, from, to]``.
+A chain is one array of transition probabilities, ``matrix[from, to, customer]``; where the economy
+matters, ``matrix[level, from, to, customer]``.
 """
 
 import numpy as np
@@ -37,14 +38,14 @@ MACRO = np.array(
 )
 
 
-def _stack(count: int, states: int, moves: dict[tuple[int, int], Floats | float]) -> Floats:
-    """Matrices with the given moves; what is left of each row stays where it is."""
-    matrix = np.zeros((count, states, states))
+def _chain(count: int, states: int, moves: dict[tuple[int, int], Floats | float]) -> Floats:
+    """The chain with the given moves; what is left of each row stays where it is."""
+    matrix = np.zeros((states, states, count))
     for (before, after), chance in moves.items():
-        matrix[:, before, after] = chance
-    rest = 1 - matrix.sum(axis=2)
+        matrix[before, after] = chance
+    rest = 1 - matrix.sum(axis=1)
     for state in range(states):
-        matrix[:, state, state] += rest[:, state]
+        matrix[state, state] += rest[state]
     return matrix
 
 
@@ -71,50 +72,49 @@ def mood_matrix(restless: Floats) -> Floats:
         (SILENT_1, SILENT_2): 1.0,
         (SILENT_2, SILENT): 1.0,
     }
-    return _stack(len(restless), MOODS, moves)
+    return _chain(len(restless), MOODS, moves)
 
 
 def trouble_matrix(frail: Floats, macro: float) -> Floats:
     """How customers get into arrears and out of them, at one level of the economy."""
-    storm = np.exp(-0.22 * macro)
-    some = np.sqrt(frail) * storm
+    storm, some = np.exp(-0.2 * macro), np.sqrt(frail)
     moves: dict[tuple[int, int], Floats | float] = {
-        (SOUND, STRETCHED): np.minimum(0.008 * frail * storm, 0.2),
-        (SOUND, BEHIND_1): np.minimum(0.005 * np.sqrt(frail), 0.05),
+        (SOUND, STRETCHED): np.minimum(0.0085 * frail * storm, 0.2),
+        (SOUND, BEHIND_1): np.minimum(0.009 * frail, 0.1),
         (STRETCHED, SOUND): 0.055,
-        (STRETCHED, DISTRESSED): np.minimum(0.04 * some, 0.25),
-        (STRETCHED, BEHIND_1): np.minimum(0.025 * some, 0.15),
+        (STRETCHED, DISTRESSED): np.minimum(0.045 * some, 0.25),
+        (STRETCHED, BEHIND_1): np.minimum(0.03 * some * storm, 0.15),
         (DISTRESSED, STRETCHED): 0.08,
-        (DISTRESSED, BEHIND_1): np.minimum(0.13 * some, 0.35),
+        (DISTRESSED, BEHIND_1): np.minimum(0.14 * some * storm, 0.35),
         (BEHIND_1, SOUND): 0.3,
         (BEHIND_1, STRETCHED): 0.25,
-        (BEHIND_1, BEHIND_2): np.minimum(0.32 * some, 0.42),
+        (BEHIND_1, BEHIND_2): np.minimum(0.31 * some, 0.44),
         (BEHIND_2, STRETCHED): 0.22,
         (BEHIND_2, DISTRESSED): 0.15,
-        (BEHIND_2, BEHIND_3): np.minimum(0.42 * some, 0.55),
+        (BEHIND_2, BEHIND_3): np.minimum(0.4 * some, 0.56),
         (BEHIND_3, DISTRESSED): 0.22,
-        (BEHIND_3, DEFAULT_1): np.minimum(0.5 * some, 0.7),
+        (BEHIND_3, DEFAULT_1): np.minimum(0.42 * some, 0.65),
     }
     for late in range(DEFAULT_1, DEFAULT_5):
         moves[late, late + 1] = 0.95
         moves[late, STRETCHED] = 0.05
     moves[DEFAULT_5, STRETCHED] = 0.04
     moves[DEFAULT_5, WRITTEN_OFF] = 0.3
-    matrix = _stack(len(frail), TROUBLES, moves)
+    matrix = _chain(len(frail), TROUBLES, moves)
     return _without_waiting(matrix)
 
 
 def _without_waiting(matrix: Floats) -> Floats:
     """Nobody stays exactly one or two instalments behind: what is left over falls back a step."""
     for state, back in ((BEHIND_1, STRETCHED), (BEHIND_2, DISTRESSED), (BEHIND_3, DISTRESSED)):
-        matrix[:, state, back] += matrix[:, state, state]
-        matrix[:, state, state] = 0
+        matrix[state, back] += matrix[state, state]
+        matrix[state, state] = 0
     return matrix
 
 
 def step(matrix: Floats, state: Smalls, rng: Generator) -> Smalls:
     """The next state of every customer."""
-    return draw(matrix[np.arange(len(state)), state], rng)
+    return draw(matrix[state, :, np.arange(len(state))], rng)
 
 
 def step_alike(matrix: Floats, state: Smalls, rng: Generator) -> Smalls:
@@ -131,55 +131,76 @@ def draw(chances: Floats, rng: Generator) -> Smalls:
 
 def settled(matrix: Floats, states: int, months: int = 40) -> Floats:
     """The mix of the first ``states`` states long after the start, among those still there."""
-    part = matrix[:, :states, :states]
-    mix = np.zeros((len(matrix), states))
-    mix[:, 0] = 1.0
+    part = matrix[:states, :states]
+    mix = np.zeros((states, matrix.shape[-1]))
+    mix[0] = 1.0
     for _ in range(months):
-        mix = np.einsum("ns,nst->nt", mix, part)
-        mix /= mix.sum(axis=1, keepdims=True)
-    return mix
+        mix = np.einsum("sn,stn->tn", mix, part)
+        mix /= mix.sum(axis=0)
+    return mix.T
+
+
+Moves = list[tuple[int, int, Floats]]
+
+
+def _moves(matrix: Floats) -> Moves:
+    """The possible moves with their chances; most are impossible."""
+    pairs = np.argwhere(matrix.any(axis=-1)).tolist()
+    return [(before, after, matrix[before, after]) for before, after in pairs]
+
+
+def _expected(moves: Moves, value: Floats) -> Floats:
+    """Expectation of ``value`` of the next state, by state now."""
+    ahead = np.zeros_like(value)
+    for before, after, chance in moves:
+        ahead[before] += chance * value[after]
+    return ahead
 
 
 def outlook(matrix: Floats, target: Floats, months: int) -> Floats:
     """Expectation of ``target`` of the state after 1, 2, ... months, given the state now.
 
-    Shape (months, customers, states).
+    Shape (months, states, customers).
     """
-    value = np.broadcast_to(target, matrix.shape[:2]).copy()
-    ahead = np.empty((months, *value.shape))
+    value = np.repeat(target[:, None], matrix.shape[-1], axis=1)
+    ahead, moves = np.empty((months, *value.shape)), _moves(matrix)
     for month in range(months):
-        value = np.matmul(matrix, value[:, :, None])[:, :, 0]
+        value = _expected(moves, value)
         ahead[month] = value
     return ahead
 
 
 def outlook_with_macro(matrices: Floats, target: Floats, months: int) -> Floats:
-    """The same where the matrix depends on the economy, which moves as well.
+    """The same where the chain depends on the economy, which moves as well.
 
-    Shape (months, levels of the economy, customers, states).
+    Shape (months, levels of the economy, states, customers).
     """
-    value = np.broadcast_to(target, matrices.shape[:3]).copy()
-    ahead = np.empty((months, *value.shape), np.float32)
+    start = np.repeat(target[:, None], matrices.shape[-1], axis=1)
+    values, moves = [start for _ in matrices], [_moves(matrix) for matrix in matrices]
+    ahead = np.empty((months, len(matrices), *start.shape), np.float32)
     for month in range(months):
-        inside = np.matmul(matrices, value[..., None])[..., 0]
-        value = np.tensordot(MACRO, inside, axes=1)
-        ahead[month] = value
+        inside = [_expected(*pair) for pair in zip(moves, values, strict=True)]
+        values = [
+            sum(chance * inside[level] for level, chance in enumerate(row) if chance)
+            for row in MACRO
+        ]
+        ahead[month] = values
     return ahead
 
 
-def stopped(matrix: Floats, first: int) -> Floats:
-    """The matrix with every state from ``first`` on made final."""
-    final: Floats = matrix.copy()
-    final[..., first:, :] = 0.0
-    for state in range(first, matrix.shape[-1]):
-        final[..., state, state] = 1.0
+def stopped(matrices: Floats, first: int) -> Floats:
+    """The chain with every state from ``first`` on made final."""
+    final: Floats = matrices.copy()
+    final[:, first:] = 0.0
+    for state in range(first, matrices.shape[1]):
+        final[:, state, state] = 1.0
     return final
 
 
-def without_arrears(matrix: Floats) -> Floats:
-    """The matrix of those who owe nothing: instead of falling behind they stay as they are."""
-    free: Floats = matrix.copy()
+def without_arrears(matrices: Floats) -> Floats:
+    """The chain of those who owe nothing: instead of falling behind they stay as they are."""
+    free: Floats = matrices.copy()
     for state in range(BEHIND_1):
-        free[..., state, state] += free[..., state, BEHIND_1:].sum(axis=-1)
-        free[..., state, BEHIND_1:] = 0.0
+        free[:, state, state] += free[:, state, BEHIND_1:].sum(axis=1)
+        free[:, state, BEHIND_1:] = 0.0
     return free

@@ -69,6 +69,12 @@ def tokens(prefix: str, numbers: Ints, width: int, known: Flags | None = None) -
     )
 
 
+def repeated(names: Arrow, index: Ints | None = None) -> Arrow:
+    """The names at the places (each once where none are given), as codes."""
+    index = np.arange(len(names)) if index is None else index
+    return pa.DictionaryArray.from_arrays(pa.array(index, pa.int32()), names)
+
+
 def codes(index: NDArray[np.signedinteger], values: Sequence[str]) -> Arrow:
     """Codes by their position in ``values``; null where the position is negative."""
     known = index >= 0

@@ -17,8 +17,8 @@ BASE = {
     FUND: 0.0064,
     INSURANCE: 0.0056,
 }
-INVEST_NEED = np.array([0.55, 1.0, 2.6])
-BORROW_NEED = np.array([0.55, 1.0, 2.6])
+INVEST_NEED = np.array([0.65, 1.0, 2.2])
+BORROW_NEED = np.array([0.6, 1.0, 2.4])
 CARD_NEED = np.array([0.7, 1.0, 1.8])
 NEEDS = {
     CARD: CARD_NEED,
@@ -27,7 +27,7 @@ NEEDS = {
     DEPOSIT: INVEST_NEED,
     WEALTH: INVEST_NEED,
     FUND: INVEST_NEED,
-    INSURANCE: np.array([0.7, 1.0, 2.0]),
+    INSURANCE: np.array([0.75, 1.0, 1.8]),
 }
 BORROWED = (CARD, LOAN, MORTGAGE)
 MACRO_PULL = {
@@ -66,7 +66,10 @@ def _wish(traits: Traits, age: Floats) -> dict[int, Floats]:
         CARD: 0.45 * e - 0.35 * p + 0.9 * (a > -0.5) + _hump(age, 32, 22) - 0.1,
         LOAN: -0.7 * p - 0.55 * able + 0.5 * (a < 0) * (p < 0) + _hump(age, 38, 15) + 0.2,
         MORTGAGE: 0.9 * able + 0.35 * p + 0.6 * (a > 0.3) + _hump(age, 37, 13) + 0.3,
-        DEPOSIT: 0.55 * p + 0.75 * able + 0.6 * np.tanh((age - 50) / 12) + 0.5 * (q > 0.3),
+        DEPOSIT: 0.7 * p
+        + 0.8 * able
+        + 0.75 * np.tanh((age - 48) / 8)
+        + 0.5 * (q > 0.3) * (p > -0.5),
         WEALTH: 1.1 * np.clip(a, -0.7, 2.2) + 0.6 * (a > 0.8) + 0.25 * e + _hump(age, 54, 22),
         FUND: 0.6 * e + 0.7 * able + 0.35 * q + 0.7 * (e > 0.5) * (a > 0) + _hump(age, 40, 22),
         INSURANCE: 0.45 * p + 0.5 * able + 0.5 * (p > 0.5) + 1.6 * _hump(age, 46, 18) + 0.4,

@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 from data.simulation.book import Book, accounts, next_morning
 from data.simulation.columns import (
     MICROSECONDS,
+    Arrow,
     Flags,
     Ints,
     Smalls,
     codes,
     flags,
     money,
+    repeated,
     stamps,
     tokens,
 )
@@ -35,6 +37,11 @@ NOBODY = -1
 COUNTERPARTIES = tuple(f"M{i:05d}" for i in range(MERCHANTS)) + tuple(
     f"E{i:05d}" for i in range(EMPLOYERS)
 )
+
+
+def slots(who: Ints, pocket: int) -> Ints:
+    """A pocket's place in the journal."""
+    return who * POCKETS + pocket
 
 
 @dataclass
@@ -87,6 +94,19 @@ def _code(value: Smalls | str, known: dict[str, int], kept: Flags, count: int) -
     return value[kept]
 
 
+@dataclass(frozen=True)
+class Booked:
+    """The month's bookings in order, with the accounts they are on: ``names[place]``."""
+
+    order: NDArray[np.intp]
+    slot: Ints
+    second: Ints
+    amount: Ints
+    balance: Ints
+    names: Arrow
+    place: Ints
+
+
 def post(
     book: Book, month: Month, journal: Journal, numbers: Ints, folder: Folder, rng: Generator
 ) -> None:
@@ -95,21 +115,22 @@ def post(
     ``numbers`` are the account numbers by customer and pocket as they were before any closing;
     its running count gives the identifiers of the bookings.
     """
-    slot = np.concatenate(journal.slot)
-    second = np.concatenate(journal.second)
+    slot, second = np.concatenate(journal.slot), np.concatenate(journal.second)
     order = _order(slot, second)
-    slot, second = slot[order], second[order]
+    slot = slot[order]
     amount = np.concatenate(journal.amount)[order]
+    changes = np.diff(slot, prepend=-1) != 0
+    starts, place = np.flatnonzero(changes), np.cumsum(changes) - 1
     running = np.cumsum(amount)
-    starts = np.flatnonzero(np.diff(slot, prepend=-1))
-    segment = np.cumsum(np.diff(slot, prepend=slot[0]) != 0)
-    before = running[starts] - amount[starts]
-    balance = running + (book.cash.reshape(-1)[slot[starts]] - before)[segment]
-    account = numbers.reshape(-1)[slot[starts]][segment]
-    _write_bookings(month, journal, order, account, second, amount, balance, folder, rng)
-    _write_positions(month, slot, account, second, balance, folder, rng)
+    cash = book.cash.reshape(-1)
+    before = cash[slot[starts]] - running[starts] + amount[starts]
+    balance = running + before[place]
+    names = accounts(numbers.reshape(-1)[slot[starts]])
+    booked = Booked(order, slot, second[order], amount, balance, names, place)
+    _write_bookings(month, journal, booked, folder, rng)
+    _write_positions(month, booked, folder, rng)
     ends = np.append(starts[1:], len(slot)) - 1
-    book.cash.reshape(-1)[slot[ends]] = balance[ends]
+    cash[slot[ends]] = balance[ends]
 
 
 def _order(slot: Ints, second: Ints) -> NDArray[np.intp]:
@@ -120,30 +141,22 @@ def _order(slot: Ints, second: Ints) -> NDArray[np.intp]:
 
 
 def _write_bookings(
-    month: Month,
-    journal: Journal,
-    order: NDArray[np.intp],
-    account: Ints,
-    second: Ints,
-    amount: Ints,
-    balance: Ints,
-    folder: Folder,
-    rng: Generator,
+    month: Month, journal: Journal, booked: Booked, folder: Folder, rng: Generator
 ) -> None:
-    count = len(order)
-    event = month.microseconds(second)
+    count = len(booked.order)
+    event = month.microseconds(booked.second)
     first = folder.next_numbers("transactions", count)
     columns = {
         "transaction_id": tokens("T", first + np.arange(count), 12),
-        "account_id": accounts(account),
+        "account_id": repeated(booked.names, booked.place),
         "event_at": stamps(event),
         "known_at": stamps(event + _delay(count, rng)),
-        "amount": money(amount),
-        "channel": codes(np.concatenate(journal.channel)[order], CHANNELS),
-        "category": codes(np.concatenate(journal.category)[order], CATEGORIES),
-        "automatic": flags(np.concatenate(journal.automatic)[order]),
-        "counterparty": codes(np.concatenate(journal.counterparty)[order], COUNTERPARTIES),
-        "balance_after": money(balance),
+        "amount": money(booked.amount),
+        "channel": codes(np.concatenate(journal.channel)[booked.order], CHANNELS),
+        "category": codes(np.concatenate(journal.category)[booked.order], CATEGORIES),
+        "automatic": flags(np.concatenate(journal.automatic)[booked.order]),
+        "counterparty": codes(np.concatenate(journal.counterparty)[booked.order], COUNTERPARTIES),
+        "balance_after": money(booked.balance),
     }
     folder.put("transactions", columns)
 
@@ -157,24 +170,16 @@ def _delay(count: int, rng: Generator) -> Ints:
     return seconds * MICROSECONDS
 
 
-def _write_positions(
-    month: Month,
-    slot: Ints,
-    account: Ints,
-    second: Ints,
-    balance: Ints,
-    folder: Folder,
-    rng: Generator,
-) -> None:
+def _write_positions(month: Month, booked: Booked, folder: Folder, rng: Generator) -> None:
     """End-of-day rows of current accounts and savings, for every day with a booking."""
-    day = second // DAY
-    last = (np.diff(slot, append=-1) != 0) | (np.diff(day, append=-1) != 0)
-    last &= slot % POCKETS != POCKET_CARD
+    day = booked.second // DAY
+    last = (np.diff(booked.place, append=-1) != 0) | (np.diff(day, append=-1) != 0)
+    last &= booked.slot % POCKETS != POCKET_CARD
     event = month.microseconds(day[last] * DAY + CLOSE_OF_DAY)
     columns = {
-        "account_id": accounts(account[last]),
+        "account_id": repeated(booked.names, booked.place[last]),
         "event_at": stamps(event),
         "known_at": stamps(next_morning(event, rng)),
-        "ledger_balance": money(balance[last]),
+        "ledger_balance": money(booked.balance[last]),
     }
     folder.put("balances", columns)

@@ -5,24 +5,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
+from data.simulation.applications import apply_for, refuse
 from data.simulation.book import (
     Book,
     close_accounts,
     day_in,
     empty_book,
-    minutes_later,
     office_hours,
     open_accounts,
 )
 from data.simulation.chains import (
     BEHIND_1,
     CLOSED,
-    DISTRESSED,
     FADING,
     LEAVING_2,
     MACRO_LEVELS,
     NEED,
-    QUIET,
     SILENT,
     SILENT_1,
     draw,
@@ -32,7 +30,7 @@ from data.simulation.chains import (
     step_alike,
     trouble_matrix,
 )
-from data.simulation.columns import Flags, Floats, Ints, Smalls, constant, money, stamps, tokens
+from data.simulation.columns import Flags, Floats, Ints, Smalls
 from data.simulation.demand import (
     BORROWED,
     MOOD_PULL,
@@ -50,7 +48,6 @@ from data.simulation.prices import (
     CREDIT,
     CURRENT,
     DEPOSIT,
-    FAMILY_NAMES,
     FUND,
     INSURANCE,
     INVESTMENTS,
@@ -89,7 +86,7 @@ def chances(traits: Traits) -> Chances:
 
 def found(first: int, traits: Traits, chance: Chances, month: Month, rng: Generator) -> Book:
     """The book on the eve of the extract: those who came before it, in settled states."""
-    book = empty_book(first, traits, traits.age(month))
+    book = empty_book(first, traits, month)
     n = len(book)
     book.here = traits.joined < month.first_day
     mood = draw(settled(chance.mood, CLOSED), rng)
@@ -97,8 +94,8 @@ def found(first: int, traits: Traits, chance: Chances, month: Month, rng: Genera
     book.mood = np.where(book.here, np.where(dormant, SILENT, mood), 0).astype(np.int8)
     trouble = draw(settled(chance.trouble[-1], BEHIND_1), rng)
     book.trouble = np.where(book.here, trouble, 0).astype(np.int8)
-    need = draw(np.tile(settled(NEED[None], 3), (n, 1)), rng)
-    book.invest, book.borrow = need, draw(np.tile(settled(NEED[None], 3), (n, 1)), rng)
+    need = draw(np.tile(settled(NEED[..., None], 3), (n, 1)), rng)
+    book.invest, book.borrow = need, draw(np.tile(settled(NEED[..., None], 3), (n, 1)), rng)
     book.swing = 0.14 * rng.standard_normal(n)
     return book
 
@@ -259,53 +256,5 @@ def take_up(
         open_accounts(book, who, family, moments, folder, rng)
         _fill(book, family, who, moments, folder, rng)
         apply_for(book, family, who, moments, "approved", month, folder, rng)
-        _refuse(book, family, month, folder, rng)
+        refuse(book, family, month, folder, rng)
     return taken
-
-
-def _refuse(book: Book, family: int, month: Month, folder: Folder, rng: Generator) -> None:
-    """Applications that lead nowhere: refused to the distressed, withdrawn by the others."""
-    if family not in BORROWED:
-        return
-    keen = np.array([0.0005, 0.002, 0.012])[book.borrow] * np.exp(-0.4 * book.traits.prudence)
-    keen = keen * np.where(book.trouble >= DISTRESSED, 4.0, 1.0)
-    asks = (rng.random(len(book)) < keen) & (book.leaves == month.days) & (book.borrow > QUIET)
-    who = np.flatnonzero(asks & ~book.holds(family))
-    moments = office_hours(day_in(month, rng.integers(1, month.days + 1, len(who))), rng)
-    poor = (book.trouble[who] >= DISTRESSED) | (rng.random(len(who)) < 0.5)
-    for mask, stage in ((poor, "refused"), (~poor, "withdrawn")):
-        apply_for(book, family, who[mask], moments[mask], stage, month, folder, rng)
-
-
-def apply_for(
-    book: Book,
-    family: int,
-    who: Ints,
-    moments: Ints,
-    stage: str,
-    month: Month,
-    folder: Folder,
-    rng: Generator,
-) -> None:
-    """Write an application: submitted earlier in the month, decided at ``moments``."""
-    if not len(who):
-        return
-    number = folder.next_numbers("applications", len(who)) + np.arange(len(who))
-    day = 86_400_000_000
-    earlier = (
-        moments - rng.integers(0, 9, len(who)) * day - rng.integers(60, 3_000, len(who)) * 10**6
-    )
-    first = month.microseconds(rng.integers(0, 3_000, len(who)))
-    submitted = np.minimum(np.maximum(earlier, first), moments - 30 * 10**6)
-    amount = book.value[who, family].astype(np.int64)
-    for event, word in ((submitted, "submitted"), (moments, stage)):
-        columns = {
-            "application_id": tokens("P", number, 12),
-            "customer_id": tokens("C", book.first + who, 8),
-            "family": constant(FAMILY_NAMES[family], len(who)),
-            "event_at": stamps(event),
-            "known_at": stamps(minutes_later(event, rng)),
-            "stage": constant(word, len(who)),
-            "amount": money(amount, amount > 0),
-        }
-        folder.put("applications", columns)

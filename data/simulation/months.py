@@ -13,7 +13,8 @@ END = date(2026, 6, 30)
 MOST_MONTHS = 180
 DAY = 86_400
 EPOCH = date(1970, 1, 1)
-END_MICROSECONDS = ((END - EPOCH).days + 1) * DAY * MICROSECONDS
+LAST_DAY = (END - EPOCH).days
+END_MICROSECONDS = (LAST_DAY + 1) * DAY * MICROSECONDS
 
 # Lunar New Year's day; from the almanac.
 NEW_YEARS = (

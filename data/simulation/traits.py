@@ -74,12 +74,12 @@ def _born(joined: Ints, first: int, rng: Generator) -> Ints:
 
 
 def _restless(t: dict[str, Floats], age: Floats) -> Floats:
-    """Young, price-sensitive and detached customers; distance counts only beyond a point."""
+    """The young, the newly retired, the rich and the price-sensitive are drawn away."""
     detached = np.maximum(-t["engagement"], 0.0)
-    log = 0.5 * t["price"] + 0.5 * detached - 0.17 * np.maximum(t["engagement"], 0)
-    log += 0.6 * np.exp(-(((age - 26) / 8) ** 2)) - 0.24 * np.tanh(t["affluence"])
-    log += 0.5 * (t["price"] > 0.8) * (age < 50)
-    restless: Floats = np.exp(log - 0.24)
+    log = 0.3 * t["price"] + 0.35 * detached
+    log += 1.4 * np.exp(-(((age - 26) / 7) ** 2)) + 1.1 * np.exp(-(((age - 62) / 5) ** 2))
+    log += 0.8 * (t["affluence"] > 1.0) + 0.6 * (t["price"] > 0.8) * (age < 50)
+    restless: Floats = np.exp(log - 0.6)
     return restless
 
 
@@ -126,7 +126,7 @@ def draw_traits(count: int, months: list[Month], rng: Generator) -> Traits:
         ),
         restless=_restless(t, age),
         frail=_frail(t, age),
-        taste=0.15 * rng.standard_normal((count, len(TAKEN_UP))),
+        taste=0.1 * rng.standard_normal((count, len(TAKEN_UP))),
         persuadable=_persuadable(t, age, rng),
     )
 

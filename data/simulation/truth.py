@@ -53,9 +53,9 @@ TAKE_UP_MONTHS = 4
 class Outlook:
     """Expectations by months ahead, per customer and hidden state.
 
-    Of the mood (months, customers, moods): ``churned``; ``closed`` all; still ``staying``; still ``calm`` enough
+    Of the mood (months, moods, customers): ``churned``; ``closed`` all; still ``staying``; still ``calm`` enough
     to keep investments; ``rundown`` of liquid money; ``pull`` on take-up. Of money trouble
-    (months, economy, customers, troubles): ``defaulted`` by then, ``written_off`` by then,
+    (months, economy, troubles, customers): ``defaulted`` by then, ``written_off`` by then,
     ``late`` just then, ``strain`` on liquid money (owing and not), ``lends`` and ``invests`` as
     multipliers of take-up.
     """
@@ -114,13 +114,13 @@ class Now:
 
     def mood(self, ahead: Floats) -> Floats:
         """Months by customers."""
-        picked: Floats = ahead[:, np.arange(len(self.book)), self.book.mood]
+        picked: Floats = ahead[:, self.book.mood, np.arange(len(self.book))]
         return picked
 
     def trouble(self, ahead: Floats) -> Floats:
         """Months by customers."""
         some = np.arange(len(self.book))
-        picked: Floats = ahead[:, self.economy, some, self.book.trouble].astype(float)
+        picked: Floats = ahead[:, self.economy, self.book.trouble, some].astype(float)
         return picked
 
 

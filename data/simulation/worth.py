@@ -8,7 +8,7 @@ from data.simulation import cards
 from data.simulation.book import Book
 from data.simulation.chains import CLOSED, NEED
 from data.simulation.columns import Floats
-from data.simulation.flows import FEE_PER_TRANSFER, TRANSFERS
+from data.simulation.flows import DORMANT_FEE, FEE_PER_TRANSFER, TRANSFERS
 from data.simulation.journal import POCKET_CARD, POCKET_SAVINGS
 from data.simulation.lending import amortised, exposed
 from data.simulation.life import REDEEMED, ROLLED_OVER
@@ -43,14 +43,22 @@ from data.simulation.wealth import (
 )
 
 HAIR = 1e-9
+# From the first unpaid instalment to the write-off, about.
+UNPAID_MONTHS = 8
 
 
 @dataclass(frozen=True)
 class Ahead:
-    """What all products share, months by customers."""
+    """What all products share, months by customers.
+
+    ``began`` and ``kept`` tell of the month's first day what ``staying`` and ``calm`` tell of its
+    last: an account counts in the month in which it is closed. ``lost`` is written off by then.
+    """
 
     staying: Floats
     calm: Floats
+    began: Floats
+    kept: Floats
     lost: Floats
     liquid: Floats
 
@@ -81,7 +89,15 @@ def _ahead(now: Now, outlook: Outlook) -> Ahead:
         need = need @ NEED
         liquid[k] *= (need @ INVEST_LIFT)[book.invest] * (need @ BORROW_LIFT)[book.borrow]
     lost = np.where(owes, now.trouble(outlook.written_off), 0.0)
-    return Ahead(now.mood(outlook.staying), now.mood(outlook.calm), lost, liquid)
+    staying, calm = now.mood(outlook.staying), now.mood(outlook.calm)
+    return Ahead(staying, calm, _day_before(staying), _day_before(calm), lost, liquid)
+
+
+def _day_before(chance: Floats) -> Floats:
+    """The same a month earlier; today it is certain or out of the question."""
+    start = np.ceil(chance[:1])
+    earlier: Floats = np.concatenate([start, chance[:-1]])
+    return earlier
 
 
 def _accounts(now: Now, outlook: Outlook, ahead: Ahead) -> Floats:
@@ -90,12 +106,14 @@ def _accounts(now: Now, outlook: Outlook, ahead: Ahead) -> Floats:
     saves = book.holds(SAVINGS)
     share = np.where(saves, book.traits.current_share, 1.0)
     margin = MARGINS[book.product[:, CURRENT]] / 12
-    alive = 1.0 - now.mood(outlook.closed)
+    closed = now.mood(outlook.closed)
+    alive = 1.0 - np.concatenate([np.zeros((1, len(book))), closed[:-1]])
     rest = (ahead.staying < HAIR) & (book.mood > CLOSED)
     current = np.where(rest, book.cash[:, 0], ahead.liquid * share)
     total = (current * margin - alive * COSTS[book.product[:, CURRENT]]).sum(axis=0)
     sent = TRANSFERS * np.exp(0.7 * book.traits.price) * FEE_PER_TRANSFER
     total += (ahead.staying * sent).sum(axis=0)
+    total += rest.sum(axis=0) * DORMANT_FEE
     saved = book.cash[:, POCKET_SAVINGS].astype(float)
     before = np.ones(len(book))
     for k in range(YEAR):
@@ -103,7 +121,7 @@ def _accounts(now: Now, outlook: Outlook, ahead: Ahead) -> Floats:
         target = ahead.liquid[k] * (1 - share)
         saved = SAVINGS_STAY * saved * still + (1 - SAVINGS_STAY) * target
         before = ahead.staying[k]
-        cost = COSTS[PLAIN[SAVINGS]] * before
+        cost = COSTS[PLAIN[SAVINGS]] * ahead.began[k]
         total += np.where(saves, saved * MARGINS[PLAIN[SAVINGS]] / 12 - cost, 0.0)
     held: Floats = np.where(book.holds(CURRENT), total, 0.0)
     return held
@@ -117,11 +135,11 @@ def _investments(book: Book, ahead: Ahead) -> Floats:
         if family == INSURANCE:
             value += book.traits.income * PREMIUM * 100 * months
         if family == DEPOSIT:
-            kept = np.where(months >= book.left[:, DEPOSIT], ROLLED_OVER, 1.0)
+            kept = np.where(months > book.left[:, DEPOSIT], ROLLED_OVER, 1.0)
         else:
-            kept = (1 - REDEEMED[family]) ** months
+            kept = (1 - REDEEMED[family]) ** (months - 1)
         product = book.product[:, family]
-        gain = (value * MARGINS[product] / 12 - COSTS[product]) * kept * ahead.calm
+        gain = (value * MARGINS[product] / 12 - COSTS[product]) * kept * ahead.kept
         total += np.where(book.holds(family), gain.sum(axis=0), 0.0)
     return total
 
@@ -134,13 +152,19 @@ def _loans(now: Now, outlook: Outlook, ahead: Ahead) -> Floats:
         held = book.holds(family)
         rate = np.where(held, book.rate[:, family], 0.02)
         owed = amortised(book.value[:, family], rate, book.instalment[:, family], months)
-        owed = np.where(months < book.left[:, family], owed, 0.0)
-        there = ahead.staying * (1 - ahead.lost) * (owed > 0)
+        there = ahead.began * _not_lost_before(ahead) * (months <= book.left[:, family])
         product = book.product[:, family]
         gain = (owed * MARGINS[product] / 12 - COSTS[product]) * there
-        loss = _first_losses(ahead) * owed * LOSS_GIVEN_DEFAULT[family]
+        paid = np.maximum(months - UNPAID_MONTHS, 0)
+        unpaid = amortised(book.value[:, family], rate, book.instalment[:, family], paid)
+        loss = _first_losses(ahead) * unpaid * LOSS_GIVEN_DEFAULT[family]
         total += np.where(held, (gain - loss).sum(axis=0), 0.0)
     return total
+
+
+def _not_lost_before(ahead: Ahead) -> Floats:
+    earlier: Floats = 1 - np.concatenate([np.zeros_like(ahead.lost[:1]), ahead.lost[:-1]])
+    return earlier
 
 
 def _first_losses(ahead: Ahead) -> Floats:
@@ -166,22 +190,29 @@ def _card(now: Now, outlook: Outlook, ahead: Ahead) -> Floats:
     share, cut = book.traits.revolving, (book.traits.due_day + 10) / 30
     product, total = book.product[:, CARD], np.zeros(len(book))
     late = now.trouble(outlook.late)
-    losses = _first_losses(ahead)
+    losses, there = _first_losses(ahead), ahead.began * _not_lost_before(ahead)
     for k in range(YEAR):
         bought = np.minimum(_bought(now, k + 1), np.maximum(0.97 * book.value[:, CARD] - owed, 0))
         interest = statement * (1 - share) * cards.CARD_RATE / 12
         left = owed - share * statement + interest
         statement = left + cut * bought
         owed = left + bought
-        there = ahead.staying[k] * (1 - ahead.lost[k])
         gain = owed * MARGINS[product] / 12 - COSTS[product] + cards.PENALTY * late[k]
         billed = (book.customer % 12 + 1 == month_after(now.month, k + 1).number) & (
             book.customer % 5 < 2
         )
-        total += (gain + billed * cards.ANNUAL_FEE) * there
-        total -= losses[k] * owed * LOSS_GIVEN_DEFAULT[CARD]
+        total += (gain + billed * cards.ANNUAL_FEE) * there[k]
+    total -= losses.sum(axis=0) * _card_at_write_off(now) * LOSS_GIVEN_DEFAULT[CARD]
     held: Floats = np.where(book.holds(CARD), total, 0.0)
     return held
+
+
+def _card_at_write_off(now: Now) -> Floats:
+    """What is owed on the card after two more months of purchases and the months of arrears."""
+    owed = -now.book.cash[:, POCKET_CARD] + 1.5 * _bought(now, 1)
+    owed = np.minimum(owed, now.book.value[:, CARD])
+    grown: Floats = owed * (1 + cards.CARD_RATE / 12 * UNPAID_MONTHS)
+    return grown + cards.PENALTY * UNPAID_MONTHS
 
 
 def _new(book: Book, ahead: Ahead, chances: Floats) -> Floats:

@@ -1,0 +1,390 @@
+"""The simulated bank: reproducible, whole, believable, as hard as it should be, truth apart."""
+
+import hashlib
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from numpy.typing import NDArray
+
+from data.contracts import Table
+from data.errors import ConfigurationError
+from data.settings import CHECKOUT
+from data.simulation import bank as simulation
+from data.simulation import simulate
+from data.simulation.chains import MACRO, NEED, mood_matrix, trouble_matrix
+from data.simulation.files import TYPES
+from data.sources import open_source
+from data.tables import CANONICAL
+
+FAMILIES = (
+    "credit_card",
+    "personal_loan",
+    "mortgage",
+    "term_deposit",
+    "wealth_management",
+    "fund",
+    "insurance",
+)
+Floats = NDArray[np.float64]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("small")
+    simulate(folder, customers=300, months=14, seed=3)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def truth(bank_files: Path) -> pd.DataFrame:
+    """The hidden probabilities of the shared bank."""
+    frame = pq.read_table(bank_files / "truth" / "probabilities").to_pandas()
+    return frame.assign(as_of=pd.to_datetime(frame["as_of"]))
+
+
+@pytest.fixture(scope="module")
+def tables(bank_files: Path) -> duckdb.DuckDBPyConnection:
+    """The shared bank's tables as views."""
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    for contract in CANONICAL:
+        for found in bank_files.glob(f"{contract.name}*"):
+            files = f"{found}/*.parquet" if found.is_dir() else found
+            connection.execute(
+                f"CREATE VIEW {contract.name} AS SELECT * FROM read_parquet('{files}')"
+            )
+    return connection
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*.parquet"))
+    }
+
+
+def one(tables: duckdb.DuckDBPyConnection, query: str) -> float:
+    found = tables.execute(query).fetchone()
+    assert found is not None
+    return float(found[0])
+
+
+def attainable_auc(chance: pd.Series) -> float:
+    """AUC of the chances themselves, each row counted as an event with its own chance."""
+    ranked = np.sort(chance.dropna().to_numpy(np.float64))
+    others = np.cumsum(1 - ranked) - (1 - ranked) / 2
+    return float((ranked * others).sum() / (ranked.sum() * (1 - ranked).sum()))
+
+
+# Reproducible
+
+
+def test_the_same_seed_gives_the_same_bytes(small: Path, tmp_path: Path) -> None:
+    simulate(tmp_path, customers=300, months=14, seed=3)
+    assert digests(tmp_path) == digests(small)
+
+
+def test_another_seed_gives_another_bank(small: Path, tmp_path: Path) -> None:
+    simulate(tmp_path, customers=300, months=14, seed=4)
+    same = {k for k, v in digests(tmp_path).items() if v == digests(small).get(k)}
+    assert same == {"products.parquet"}
+
+
+@pytest.mark.slow
+def test_two_processes_write_what_one_writes(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(simulation, "WORTH_A_PROCESS", 0)
+    monkeypatch.setenv("ZHIKE_THREADS", "2")
+    simulate(tmp_path, customers=300, months=14, seed=3)
+    assert digests(tmp_path) == digests(small)
+
+
+def test_progress_is_told_to_the_end(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    simulate(tmp_path, customers=50, months=3, seed=1, progress=lambda *done: told.append(done))
+    assert told == sorted(told)
+    assert told[-1] == (150, 150)
+
+
+@pytest.mark.parametrize(
+    "customers,months,seed", [(0, 12, 1), (10, 1, 1), (10, 999, 1), (10, 12, -1)]
+)
+def test_an_impossible_bank_is_refused(
+    tmp_path: Path, customers: int, months: int, seed: int
+) -> None:
+    with pytest.raises(ConfigurationError, match="cannot simulate"):
+        simulate(tmp_path, customers=customers, months=months, seed=seed)
+    assert not any(tmp_path.iterdir())
+
+
+# Whole
+
+
+# One currency, and an extract that holds every account's bookings.
+FILLED = [table for table in CANONICAL if table.name not in ("rates", "coverage")]
+
+
+@pytest.mark.parametrize("contract", FILLED, ids=lambda contract: contract.name)
+def test_every_table_keeps_its_contract(small: Path, contract: Table) -> None:
+    found = pq.read_table(next(small.glob(f"{contract.name}*")))
+    assert found.column_names == [column.name for column in contract.columns]
+    assert [found.schema.field(c.name).type for c in contract.columns] == [
+        TYPES[c.kind] for c in contract.columns
+    ]
+    key = found.select(list(contract.key)).to_pandas()
+    assert not key.duplicated().any()
+    for column in contract.columns:
+        assert not (column.required and found[column.name].null_count)
+        if column.values:
+            assert set(found[column.name].drop_null().to_pylist()) <= set(column.values)
+
+
+@pytest.mark.parametrize(
+    "table,column,other",
+    [(t.name, c.name, c.refers_to) for t in CANONICAL for c in t.columns if c.refers_to],
+)
+def test_every_reference_is_met(
+    tables: duckdb.DuckDBPyConnection, table: str, column: str, other: str
+) -> None:
+    key = next(t.key[0] for t in CANONICAL if t.name == other)
+    missing = f"SELECT count(*) FROM {table} ANTI JOIN {other} ON {table}.{column} = {other}.{key}"
+    assert one(tables, missing) == 0
+
+
+@pytest.mark.parametrize("table", [t.name for t in CANONICAL if t.dated and t.name != "rates"])
+def test_facts_are_known_after_they_happen_and_before_the_extract_is_taken(
+    tables: duckdb.DuckDBPyConnection, table: str
+) -> None:
+    late = f"SELECT count(*) FROM {table} WHERE known_at < event_at OR known_at >= '2026-07-01'"
+    assert one(tables, late) == 0
+
+
+def test_some_bookings_are_known_weeks_later(tables: duckdb.DuckDBPyConnection) -> None:
+    share = "avg((known_at > event_at + INTERVAL {} DAY)::INT)"
+    assert 0.001 < one(tables, f"SELECT {share.format(5)} FROM transactions") < 0.01
+    assert one(tables, f"SELECT {share.format(1)} FROM transactions") < 0.03
+
+
+def test_balances_follow_from_bookings(tables: duckdb.DuckDBPyConnection) -> None:
+    broken = """
+        SELECT count(*) FROM (
+            SELECT balance_after - lag(balance_after) OVER w - amount AS gap
+            FROM transactions WINDOW w AS (PARTITION BY account_id ORDER BY event_at, transaction_id)
+        ) WHERE gap <> 0"""
+    # Bookings that were not yet known at the end are missing from the chain.
+    assert one(tables, broken) < 0.001 * one(tables, "SELECT count(*) FROM transactions")
+
+
+def test_the_position_of_a_day_is_the_balance_after_its_last_booking(
+    tables: duckdb.DuckDBPyConnection,
+) -> None:
+    wrong = """
+        SELECT count(*) FROM balances b JOIN (
+            SELECT account_id, t.event_at::DATE AS day, arg_max(balance_after, transaction_id) AS told
+            FROM transactions t JOIN accounts USING (account_id)
+            JOIN products USING (product_id) WHERE family IN ('current', 'savings') GROUP BY ALL
+        ) t ON t.account_id = b.account_id AND t.day = b.event_at::DATE
+        WHERE told <> ledger_balance"""
+    # The last booking of a day may be one that was not yet known at the end.
+    assert one(tables, wrong) < 0.001 * one(tables, "SELECT count(*) FROM balances")
+
+
+# Believable
+
+
+def test_salaries_and_mortgages_are_those_of_the_country(tables: duckdb.DuckDBPyConnection) -> None:
+    pay = one(tables, "SELECT median(amount) FROM transactions WHERE category = 'salary'")
+    assert 35_000 < pay < 75_000
+    low, high = (
+        one(
+            tables,
+            f"SELECT {end}(amount) FROM loans JOIN accounts USING (account_id) WHERE product_id = 'MTG-1'",
+        )
+        for end in ("min", "max")
+    )
+    assert low >= 2_000_000
+    assert high <= 20_000_000
+
+
+def test_an_active_customer_moves_money_about_ten_times_a_month(
+    tables: duckdb.DuckDBPyConnection,
+) -> None:
+    each = """
+        SELECT count(*) / count(DISTINCT (customer_id, date_trunc('month', t.event_at)))
+        FROM transactions t JOIN accounts USING (account_id) WHERE NOT automatic"""
+    assert 6 < one(tables, each) < 15
+
+
+def test_people_shop_more_before_the_new_year_and_travel_in_summer(
+    tables: duckdb.DuckDBPyConnection,
+) -> None:
+    share = """
+        SELECT avg((category = '{}')::INT) FROM transactions
+        WHERE NOT automatic AND event_at BETWEEN '{}' AND '{}'"""
+    festive = one(tables, share.format("cash_out", "2025-01-01", "2025-01-29"))
+    assert festive > 1.08 * one(tables, share.format("cash_out", "2025-03-01", "2025-03-29"))
+    summer = one(tables, share.format("travel", "2025-07-01", "2025-08-31"))
+    assert summer > 1.3 * one(tables, share.format("travel", "2025-09-01", "2025-10-31"))
+
+
+def test_leavers_run_their_money_down_before_they_close(tables: duckdb.DuckDBPyConnection) -> None:
+    kept = """
+        SELECT median(late / early) FROM (
+            SELECT avg(ledger_balance) FILTER (b.event_at > c.event_at - INTERVAL 60 DAY) AS late,
+                avg(ledger_balance) FILTER (b.event_at < c.event_at - INTERVAL 270 DAY) AS early
+            FROM balances b JOIN closings c USING (account_id) JOIN accounts a USING (account_id)
+            WHERE product_id LIKE 'CUR%' GROUP BY account_id HAVING early > 1000)"""
+    assert one(tables, kept) < 0.7
+
+
+def test_a_campaign_holds_out_a_control_group_by_lot(tables: duckdb.DuckDBPyConnection) -> None:
+    control = "SELECT avg((arm = 'control')::INT) FROM contacts WHERE outcome = 'assigned'"
+    assert 0.25 < one(tables, control) < 0.35
+    reached = "SELECT count(*) FROM contacts WHERE arm = 'control' AND outcome <> 'assigned'"
+    assert one(tables, reached) == 0
+
+
+def test_a_fifth_of_the_customers_bring_most_of_the_value(truth: pd.DataFrame) -> None:
+    worth = np.sort(truth.groupby("customer_id")["contribution_12m"].mean().to_numpy())[::-1]
+    assert 0.6 < worth[: len(worth) // 5].sum() / worth.sum() < 0.95
+    assert 0.02 < (worth < 0).mean() < 0.4
+
+
+def test_a_banker_recognises_the_rates(truth: pd.DataFrame) -> None:
+    assert 0.04 < truth["churn_12m"].mean() < 0.12
+    assert 0.01 < truth["default_12m"].mean() < 0.03
+    for family in FAMILIES:
+        yearly = 1 - (1 - truth[f"take_up_{family}"].mean()) ** 4
+        assert 0.01 < yearly < 0.10, family
+
+
+# Hard
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["churn_3m", "churn_6m", "churn_12m", "default_12m", *(f"take_up_{f}" for f in FAMILIES)],
+)
+def test_the_best_possible_model_is_good_and_not_perfect(
+    truth: pd.DataFrame, question: str
+) -> None:
+    assert 0.75 < attainable_auc(truth[question]) < 0.92
+
+
+def test_a_contact_persuades_some_and_puts_off_others(truth: pd.DataFrame) -> None:
+    uplift = truth["take_up_fund_contacted"] / truth["take_up_fund"]
+    assert (uplift < 0.95).mean() > 0.03
+    assert (uplift > 1.3).mean() > 0.3
+
+
+# The truth
+
+
+@pytest.mark.parametrize("matrix", [MACRO, NEED], ids=["economy", "need"])
+def test_hidden_states_go_somewhere(matrix: Floats) -> None:
+    assert np.allclose(matrix.sum(axis=1), 1)
+    assert (matrix >= 0).all()
+
+
+def test_nobody_is_so_restless_or_frail_that_chances_exceed_one() -> None:
+    extreme = np.array([1e-3, 1.0, 50.0])
+    for chain in (
+        mood_matrix(extreme),
+        trouble_matrix(extreme, -1.5),
+        trouble_matrix(extreme, 1.5),
+    ):
+        assert np.allclose(chain.sum(axis=1), 1)
+        assert (chain >= 0).all()
+
+
+def test_longer_horizons_are_never_less_likely(truth: pd.DataFrame) -> None:
+    asked = truth.dropna(subset="churn_3m")
+    assert (asked["churn_3m"] <= asked["churn_6m"] + 1e-6).all()
+    assert (asked["churn_6m"] <= asked["churn_12m"] + 1e-6).all()
+
+
+def yearly_rows(truth: pd.DataFrame, question: str) -> pd.DataFrame:
+    """Rows a year apart with their chances, so that no event counts twice."""
+    rows = truth[truth["as_of"].isin(pd.to_datetime(["2023-06-30", "2024-06-30", "2025-06-30"]))]
+    return rows[["customer_id", "as_of", question]].dropna()
+
+
+def events_within(rows: pd.DataFrame, events: pd.DataFrame, days: int) -> float:
+    """How many rows see an event within the days after their as-of day."""
+    both = rows.merge(events, on="customer_id")
+    after = (both["day"] - both["as_of"]).dt.days
+    hit = both[(after > 0) & (after <= days)]
+    return float(len(hit[["customer_id", "as_of"]].drop_duplicates()))
+
+
+def close_to(found: float, chances: pd.Series, doubt: float) -> bool:
+    """Within four standard deviations and a share for the luck of the economy."""
+    spread = float((chances * (1 - chances)).sum()) ** 0.5
+    return bool(abs(found - float(chances.sum())) < 4 * spread + doubt * float(chances.sum()))
+
+
+def test_customers_leave_as_often_as_the_truth_says(
+    tables: duckdb.DuckDBPyConnection, truth: pd.DataFrame
+) -> None:
+    events = tables.execute("""
+        SELECT customer_id, max(c.event_at)::DATE::TIMESTAMP AS day
+        FROM accounts LEFT JOIN closings c USING (account_id)
+        GROUP BY 1 HAVING count(*) = count(c.account_id)
+        UNION ALL
+        SELECT customer_id, max(t.event_at)::DATE + INTERVAL 90 DAY
+        FROM transactions t JOIN accounts USING (account_id)
+        LEFT JOIN closings c USING (account_id) WHERE NOT automatic
+        GROUP BY 1 HAVING max(t.event_at) < '2026-04-02' AND NOT bool_and(c.account_id IS NOT NULL)
+        """).df()
+    rows = yearly_rows(truth, "churn_12m")
+    assert close_to(events_within(rows, events, 365), rows["churn_12m"], 0.05)
+
+
+def test_customers_default_as_often_as_the_truth_says(
+    tables: duckdb.DuckDBPyConnection, truth: pd.DataFrame
+) -> None:
+    events = tables.execute("""
+        SELECT DISTINCT customer_id, r.event_at::DATE::TIMESTAMP AS day
+        FROM repayments r JOIN loans USING (loan_id) JOIN accounts USING (account_id)
+        WHERE days_past_due > 90
+        UNION
+        SELECT DISTINCT customer_id, s.event_at::DATE::TIMESTAMP
+        FROM statements s JOIN accounts USING (account_id) WHERE days_past_due > 90
+        """).df()
+    rows = yearly_rows(truth, "default_12m")
+    assert close_to(events_within(rows, events, 365), rows["default_12m"], 0.3)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_products_are_taken_up_as_often_as_the_truth_says(
+    tables: duckdb.DuckDBPyConnection, truth: pd.DataFrame, family: str
+) -> None:
+    events = tables.execute(
+        "SELECT customer_id, a.event_at::DATE::TIMESTAMP AS day"
+        " FROM accounts a JOIN products USING (product_id) WHERE family = ?",
+        [family],
+    ).df()
+    rows = yearly_rows(truth, f"take_up_{family}")
+    # Contacts add to what happens without them.
+    assert close_to(events_within(rows, events, 90), rows[f"take_up_{family}"], 0.15)
+
+
+def test_no_source_delivers_the_truth(bank_files: Path) -> None:
+    delivered = [delivery.path for delivery in open_source("simulated", bank_files).deliveries]
+    assert delivered
+    assert not [path for path in delivered if "truth" in path.parts]
+
+
+def test_no_feature_recipe_or_answer_opens_the_truth() -> None:
+    readers = [
+        path
+        for package in ("features", "training", "serving")
+        for path in (CHECKOUT / package).rglob("*.py")
+    ]
+    assert readers
+    assert not [path for path in readers if '"truth"' in path.read_text(encoding="utf-8")]
