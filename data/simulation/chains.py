@@ -93,7 +93,7 @@ def trouble_matrix(frail: Floats, macro: float) -> Floats:
         (BEHIND_2, DISTRESSED): 0.15,
         (BEHIND_2, BEHIND_3): np.minimum(0.4 * some, 0.56),
         (BEHIND_3, DISTRESSED): 0.22,
-        (BEHIND_3, DEFAULT_1): np.minimum(0.42 * some, 0.65),
+        (BEHIND_3, DEFAULT_1): np.minimum(0.36 * some, 0.65),
     }
     for late in range(DEFAULT_1, DEFAULT_5):
         moves[late, late + 1] = 0.95
