@@ -9,17 +9,17 @@ from data.simulation.traits import Traits
 
 # Monthly hazards of a customer in the middle, set so that the yearly rates are a banker's.
 BASE = {
-    CARD: 0.0100,
-    LOAN: 0.0052,
-    MORTGAGE: 0.0030,
+    CARD: 0.0092,
+    LOAN: 0.0061,
+    MORTGAGE: 0.0040,
     DEPOSIT: 0.0066,
-    WEALTH: 0.0024,
-    FUND: 0.0064,
-    INSURANCE: 0.0056,
+    WEALTH: 0.0025,
+    FUND: 0.0067,
+    INSURANCE: 0.0090,
 }
-INVEST_NEED = np.array([0.65, 1.0, 2.2])
-BORROW_NEED = np.array([0.6, 1.0, 2.4])
-CARD_NEED = np.array([0.7, 1.0, 1.8])
+INVEST_NEED = np.array([0.7, 1.0, 2.0])
+BORROW_NEED = np.array([0.65, 1.0, 2.1])
+CARD_NEED = np.array([0.8, 1.0, 1.5])
 NEEDS = {
     CARD: CARD_NEED,
     LOAN: BORROW_NEED,
@@ -27,26 +27,26 @@ NEEDS = {
     DEPOSIT: INVEST_NEED,
     WEALTH: INVEST_NEED,
     FUND: INVEST_NEED,
-    INSURANCE: np.array([0.75, 1.0, 1.8]),
+    INSURANCE: np.array([0.8, 1.0, 1.6]),
 }
 BORROWED = (CARD, LOAN, MORTGAGE)
 MACRO_PULL = {
-    CARD: 0.06,
-    LOAN: -0.06,
-    MORTGAGE: 0.13,
-    DEPOSIT: -0.08,
-    WEALTH: 0.1,
-    FUND: 0.13,
-    INSURANCE: 0.05,
+    CARD: 0.03,
+    LOAN: -0.03,
+    MORTGAGE: 0.08,
+    DEPOSIT: -0.04,
+    WEALTH: 0.05,
+    FUND: 0.05,
+    INSURANCE: 0.02,
 }
 SEASON = {
-    CARD: (1, 1, 1, 1, 1, 1.1, 1.1, 1, 1, 1, 1.2, 1.2),
-    LOAN: (1.4, 1.1, 0.9, 0.9, 1.1, 1, 1, 1.1, 1, 0.9, 0.9, 1.1),
-    MORTGAGE: (0.9, 0.7, 1.2, 1.1, 1.1, 1, 1, 0.7, 1, 1.1, 1.1, 1.1),
-    DEPOSIT: (1.2, 1.3, 1.1, 1, 0.9, 0.9, 1, 1, 1, 1, 0.9, 0.9),
-    WEALTH: (1.2, 1.2, 1.1, 1, 1, 0.9, 0.9, 0.9, 1, 1, 1, 0.9),
-    FUND: (1.3, 1.3, 1.1, 1, 0.9, 0.9, 0.9, 0.9, 1, 1, 1, 0.9),
-    INSURANCE: (0.9, 0.9, 1, 1, 1, 1, 1, 0.9, 1, 1, 1.2, 1.3),
+    CARD: (1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1.05, 1.05),
+    LOAN: (1.15, 1.05, 0.95, 0.95, 1, 1, 1, 1, 1, 0.95, 0.95, 1),
+    MORTGAGE: (0.95, 0.85, 1.05, 1, 1, 1, 1, 0.85, 1, 1.05, 1.05, 1.05),
+    DEPOSIT: (1.05, 1.1, 1.05, 1, 1, 0.95, 1, 1, 1, 1, 0.95, 0.95),
+    WEALTH: (1.05, 1.05, 1.05, 1, 1, 0.95, 0.95, 0.95, 1, 1, 1, 1),
+    FUND: (1.1, 1.1, 1.05, 1, 1, 0.95, 0.95, 0.95, 1, 1, 1, 1),
+    INSURANCE: (0.95, 0.95, 1, 1, 1, 1, 1, 0.95, 1, 1, 1.05, 1.1),
 }
 # Who is leaving, or in trouble, takes up little.
 MOOD_PULL = np.array([1.0, 1.0, 0.8, 0.3, 0.1, 0.02, 0, 0, 0, 0, 0])
@@ -61,18 +61,15 @@ def _hump(age: Floats, centre: float, width: float) -> Floats:
 def _wish(traits: Traits, age: Floats) -> dict[int, Floats]:
     """Log of how much more each customer wants each product than one in the middle does."""
     a, e, p, q = traits.affluence, traits.engagement, traits.prudence, traits.price
-    able = np.tanh(a)
+    able, saves = np.tanh(a), 0.5 * (q > 0.3) * (p > -0.5)
     return {
-        CARD: 0.45 * e - 0.35 * p + 0.9 * (a > -0.5) + _hump(age, 32, 22) - 0.1,
-        LOAN: -0.7 * p - 0.55 * able + 0.5 * (a < 0) * (p < 0) + _hump(age, 38, 15) + 0.2,
-        MORTGAGE: 0.9 * able + 0.35 * p + 0.6 * (a > 0.3) + _hump(age, 37, 13) + 0.3,
-        DEPOSIT: 0.7 * p
-        + 0.8 * able
-        + 0.75 * np.tanh((age - 48) / 8)
-        + 0.5 * (q > 0.3) * (p > -0.5),
-        WEALTH: 1.1 * np.clip(a, -0.7, 2.2) + 0.6 * (a > 0.8) + 0.25 * e + _hump(age, 54, 22),
-        FUND: 0.6 * e + 0.7 * able + 0.35 * q + 0.7 * (e > 0.5) * (a > 0) + _hump(age, 40, 22),
-        INSURANCE: 0.45 * p + 0.5 * able + 0.5 * (p > 0.5) + 1.6 * _hump(age, 46, 18) + 0.4,
+        CARD: 0.55 * e - 0.45 * p + 1.1 * (a > -0.5) + 1.3 * _hump(age, 32, 22),
+        LOAN: -0.85 * p - 0.7 * able + 0.6 * (a < 0) * (p < 0) + 1.2 * _hump(age, 38, 15),
+        MORTGAGE: 1.0 * able + 0.25 * p + 0.7 * (a > 0.3) + _hump(age, 37, 12),
+        DEPOSIT: 0.75 * p + 0.8 * able + 0.8 * np.tanh((age - 48) / 8) + saves,
+        WEALTH: 1.1 * np.clip(a, -0.7, 2.2) + 0.7 * (a > 0.8) + 0.25 * e + _hump(age, 54, 20),
+        FUND: 0.7 * e + 0.8 * able + 0.4 * q + 0.8 * (e > 0.5) * (a > 0) + 1.3 * _hump(age, 40, 22),
+        INSURANCE: 0.5 * p + 0.5 * able + 0.5 * (p > 0.5) + 1.7 * _hump(age, 46, 18),
     }
 
 
