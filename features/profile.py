@@ -1,7 +1,7 @@
 """Build profiles: every feature for every row of a spine, reading only what was known before."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -217,11 +217,3 @@ def _filled(table: pa.Table, parts: dict[str, Part], rows: int) -> list[Array]:
         column[place] = np.where(np.isnan(found), part.empty, found)
         filled.append(column)
     return filled
-
-
-def without(profiles: Profiles, names: Iterable[str]) -> Profiles:
-    """The same profiles less some features."""
-    dropped = set(names)
-    kept = tuple(name for name in profiles.features if name not in dropped)
-    frame = profiles.frame[["customer_id", "as_of", *kept]]
-    return replace(profiles, frame=frame, features=kept)

@@ -11,7 +11,7 @@ from data.errors import FeatureError, WarehouseError
 from data.warehouse import Warehouse
 from features.catalogue import CATALOGUE
 from features.definition import Facts, Measure, feature
-from features.profile import build, without
+from features.profile import build
 from features.sources import LOANS
 from features.spine import customers_as_of, extent, month_end, month_ends, months_before
 from tests.features.dated_bank import AS_OF, DatedBank
@@ -85,12 +85,6 @@ def test_a_derived_feature_alone_needs_no_mention_of_its_inputs(booked: Warehous
 
 def test_profiles_name_the_manifest_they_were_built_on(booked: Warehouse) -> None:
     assert build(booked, ONE).manifest == booked.manifest.digest
-
-
-def test_profiles_without_some_features_keep_the_others(booked: Warehouse) -> None:
-    fewer = without(build(booked, ONE, ["spend_90d", "spend_365d"]), ["spend_90d"])
-    assert fewer.features == ("spend_365d",)
-    assert list(fewer.frame) == ["customer_id", "as_of", "spend_365d"]
 
 
 def test_a_feature_that_returns_rows_is_refused_by_name(
