@@ -1,4 +1,16 @@
-"""The simulated bank: believable, reproducible, and as hard to predict as a real one."""
+"""The simulated bank: believable, reproducible, and as hard to predict as a real one.
+
+Modelled: natural persons of one Taiwanese bank with hidden traits and hidden states (mood, money
+trouble, needs) that move month by month as Markov chains under an economy that moves as well;
+nine product families; salaries, spending with its seasons, transfers, standing collections,
+interest and fees; cards, loans, arrears, default, write-off, collateral; logins, calls,
+complaints, campaigns with a control group; facts that are known late. The extract begins in
+mid-history: accounts are older than their first booking.
+
+Not modelled: joint accounts, businesses, fraud, foreign currency, branches opening or closing,
+early repayment other than by leaving, recoveries after the write-off, contagion between
+customers, and source systems that disagree about a person.
+"""
 
 from data.simulation.bank import simulate
 

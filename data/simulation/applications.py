@@ -1,29 +1,27 @@
 """Applications for products: those that lead to an account and those that lead nowhere."""
 
 import numpy as np
-from numpy.random import Generator
 
-from data.simulation.book import Book, customers, day_in, minutes_later, office_hours
+from data.simulation.book import Book, Desk, customers, day_in, minutes_later, office_hours
 from data.simulation.chains import DISTRESSED, QUIET
 from data.simulation.columns import MICROSECONDS, Ints, constant, money, stamps, tokens
 from data.simulation.demand import BORROWED
-from data.simulation.files import Folder
 from data.simulation.months import DAY, Month
 from data.simulation.prices import FAMILY_NAMES
 
 
-def refuse(book: Book, family: int, month: Month, folder: Folder, rng: Generator) -> None:
+def refuse(book: Book, family: int, month: Month, desk: Desk) -> None:
     """Applications that lead nowhere: refused to the distressed, withdrawn by the others."""
     if family not in BORROWED:
         return
     keen = np.array([0.0005, 0.002, 0.012])[book.borrow] * np.exp(-0.4 * book.traits.prudence)
     keen = keen * np.where(book.trouble >= DISTRESSED, 4.0, 1.0)
-    asks = (rng.random(len(book)) < keen) & (book.leaves == month.days) & (book.borrow > QUIET)
+    asks = (desk.rng.random(len(book)) < keen) & (book.leaves == month.days) & (book.borrow > QUIET)
     who = np.flatnonzero(asks & ~book.holds(family))
-    moments = office_hours(day_in(month, rng.integers(1, month.days + 1, len(who))), rng)
-    poor = (book.trouble[who] >= DISTRESSED) | (rng.random(len(who)) < 0.5)
+    moments = office_hours(day_in(month, desk.rng.integers(1, month.days + 1, len(who))), desk.rng)
+    poor = (book.trouble[who] >= DISTRESSED) | (desk.rng.random(len(who)) < 0.5)
     for mask, stage in ((poor, "refused"), (~poor, "withdrawn")):
-        apply_for(book, family, who[mask], moments[mask], stage, month, folder, rng)
+        apply_for(book, family, who[mask], moments[mask], stage, month, desk)
 
 
 def apply_for(
@@ -33,16 +31,15 @@ def apply_for(
     moments: Ints,
     stage: str,
     month: Month,
-    folder: Folder,
-    rng: Generator,
+    desk: Desk,
 ) -> None:
     """Write an application: submitted earlier in the month, decided at ``moments``."""
     if not len(who):
         return
-    number = folder.next_numbers("applications", len(who)) + np.arange(len(who))
-    back = rng.integers(0, 9, len(who)) * DAY + rng.integers(60, 3_000, len(who))
+    number = desk.folder.next_numbers("applications", len(who)) + np.arange(len(who))
+    back = desk.rng.integers(0, 9, len(who)) * DAY + desk.rng.integers(60, 3_000, len(who))
     earlier = moments - back * MICROSECONDS
-    first = month.microseconds(rng.integers(0, 3_000, len(who)))
+    first = month.microseconds(desk.rng.integers(0, 3_000, len(who)))
     submitted = np.minimum(np.maximum(earlier, first), moments - 30 * MICROSECONDS)
     amount = book.value[who, family].astype(np.int64)
     for event, word in ((submitted, "submitted"), (moments, stage)):
@@ -51,8 +48,8 @@ def apply_for(
             "customer_id": customers(book.first + who),
             "family": constant(FAMILY_NAMES[family], len(who)),
             "event_at": stamps(event),
-            "known_at": stamps(minutes_later(event, rng)),
+            "known_at": stamps(minutes_later(event, desk.rng)),
             "stage": constant(word, len(who)),
             "amount": money(amount, amount > 0),
         }
-        folder.put("applications", columns)
+        desk.folder.put("applications", columns)

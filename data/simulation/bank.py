@@ -11,14 +11,14 @@ import numpy as np
 from data.errors import ConfigurationError
 from data.settings import settings
 from data.simulation import people
-from data.simulation.book import random_of
+from data.simulation.book import desks_of
 from data.simulation.chains import MACRO, MACRO_START
 from data.simulation.chunk import World, months_of
 from data.simulation.files import Folder
 from data.simulation.months import extract_months
 from data.simulation.prices import write_products
 
-MOST_PER_PART = 10_000
+MOST_PER_PART = 20_000
 # Fewer customer-months than this are done before a second process would have started.
 WORTH_A_PROCESS = 400_000
 Progress = Callable[[int, int], None]
@@ -101,7 +101,8 @@ def write_part(part: Part) -> int:
 
 
 def _months(part: Part) -> Iterator[int]:
-    world, rng = the_world(part.months, part.seed), random_of(part.seed, part.number)
+    world = the_world(part.months, part.seed)
     with Folder(part.out, part.number) as folder:
-        for _ in months_of(part.first, part.count, world, folder, rng):
+        desks = desks_of(folder, part.seed, part.number)
+        for _ in months_of(part.first, part.count, world, desks):
             yield part.count

@@ -31,33 +31,42 @@ CLOSING_REASONS = ("customer", "matured", "repaid", "written_off", "bank", "dece
 CUSTOMER_DIGITS, ACCOUNT_DIGITS = 8, 12
 
 
-@dataclass
-class Random:
-    """Independent sources of chance, so that more paper never changes a life."""
+@dataclass(frozen=True)
+class Desk:
+    """Where facts are written, and by which chance they come about."""
 
-    life: Generator
-    paper: Generator
-    credit: Generator
-    touch: Generator
-    people: Generator
+    folder: Folder
+    rng: Generator
 
 
-def random_of(seed: int, part: int) -> Random:
-    """The sources of one chunk."""
+@dataclass(frozen=True)
+class Desks:
+    """Desks with independent sources of chance, so that more paper never changes a life."""
+
+    folder: Folder
+    life: Desk
+    paper: Desk
+    credit: Desk
+    touch: Desk
+    people: Desk
+
+
+def desks_of(folder: Folder, seed: int, part: int) -> Desks:
+    """The desks of one chunk of customers."""
     children = SeedSequence(seed, spawn_key=(1, part)).spawn(5)
-    return Random(*(np.random.default_rng(child) for child in children))
+    return Desks(folder, *(Desk(folder, np.random.default_rng(child)) for child in children))
 
 
 @dataclass
 class Book:
     """Everything that changes; arrays have a row per customer, some a column per family.
 
-    ``start`` is the first day of the
-    extract, ``account`` the account number or -1, ``value`` what the account is worth in cents:
-    principal, market value, or principal owed. ``cash`` are the cents on current account, savings
-    and card (owed is negative). ``leaves`` is the last day in this month on which the customer
-    acts, ``comes`` the first. ``behind`` counts the unpaid instalments, ``urged`` the months for which
-    a contact still works, by product of ``TAKEN_UP``.
+    ``start`` is the first day of the extract, ``account`` the account number or -1, ``value`` what
+    the account is worth in cents: principal, market value, or principal owed. ``cash`` are the
+    cents on current account, savings and card (owed is negative). ``leaves`` is the last day in
+    this month on which the customer acts, ``comes`` the first. ``behind`` counts the unpaid
+    instalments. By product of ``TAKEN_UP``, ``urged`` are the months for which a contact still
+    works and ``contact`` is its number. ``proceeds`` are the cents of investments given up.
     """
 
     first: int
@@ -85,6 +94,9 @@ class Book:
     here: Flags
     behind: Ints
     urged: Ints
+    contact: Ints
+    proceeds: Ints
+    proceeds_day: Ints
 
     def __len__(self) -> int:
         return len(self.mood)
@@ -135,6 +147,9 @@ def empty_book(first: int, traits: Traits, month: Month) -> Book:
         here=np.zeros(n, np.bool_),
         behind=np.zeros(n, np.int64),
         urged=np.zeros((n, len(TAKEN_UP)), np.int64),
+        contact=np.zeros((n, len(TAKEN_UP)), np.int64),
+        proceeds=np.zeros(n, np.int64),
+        proceeds_day=np.ones(n, np.int64),
     )
 
 
@@ -170,12 +185,10 @@ def next_morning(moments: Ints, rng: Generator) -> Ints:
     return (moments // day + 1) * day + rng.integers(900, 7_000, len(moments)) * MICROSECONDS
 
 
-def open_accounts(
-    book: Book, who: Ints, family: int, moments: Ints, folder: Folder, rng: Generator
-) -> None:
+def open_accounts(book: Book, who: Ints, family: int, moments: Ints, desk: Desk) -> None:
     """Open an account of the family for each of ``who``; richer customers get the better one."""
     number = (book.first + who) * ACCOUNTS_EACH + book.used[who]
-    better = book.traits.affluence[who] + 0.5 * rng.standard_normal(len(who)) > 1.1
+    better = book.traits.affluence[who] + 0.5 * desk.rng.standard_normal(len(who)) > 1.1
     book.account[who, family] = number
     book.product[who, family] = np.where(better, OTHER[family], PLAIN[family])
     book.opened[who, family] = moments // (DAY * MICROSECONDS)
@@ -186,21 +199,21 @@ def open_accounts(
         "customer_id": customers(book.first + who),
         "product_id": codes(book.product[who, family], names),
         "event_at": stamps(moments),
-        "known_at": stamps(minutes_later(moments, rng)),
+        "known_at": stamps(minutes_later(moments, desk.rng)),
         "currency": codes(np.zeros(len(who), np.int8), (CURRENT_CODE,)),
         "branch_id": tokens("B", branch(book.first + who), 4),
     }
-    folder.put("accounts", columns)
+    desk.folder.put("accounts", columns)
     covered = {
         "account_id": accounts(number),
         "covered_from": dates(np.maximum(book.opened[who, family], book.start)),
         "covered_until": dates(np.full(len(who), LAST_DAY)),
     }
-    folder.put("coverage", covered)
+    desk.folder.put("coverage", covered)
 
 
 def close_accounts(
-    book: Book, who: Ints, family: int, moments: Ints, reason: str, folder: Folder, rng: Generator
+    book: Book, who: Ints, family: int, moments: Ints, reason: str, desk: Desk
 ) -> None:
     """Close the accounts of the family of each of ``who``."""
     if not len(who):
@@ -208,10 +221,10 @@ def close_accounts(
     columns = {
         "account_id": accounts(book.account[who, family]),
         "event_at": stamps(moments),
-        "known_at": stamps(minutes_later(moments, rng)),
+        "known_at": stamps(minutes_later(moments, desk.rng)),
         "reason": codes(np.full(len(who), CLOSING_REASONS.index(reason)), CLOSING_REASONS),
     }
-    folder.put("closings", columns)
+    desk.folder.put("closings", columns)
     book.account[who, family] = ABSENT
     book.value[who, family] = 0.0
 

@@ -6,6 +6,7 @@ from numpy.random import Generator
 from data.simulation.book import (
     LAST_SECOND,
     Book,
+    Desk,
     accounts,
     close_accounts,
     next_morning,
@@ -13,7 +14,6 @@ from data.simulation.book import (
 )
 from data.simulation.chains import DISTRESSED, WRITTEN_OFF
 from data.simulation.columns import Flags, Ints, Smalls, counts, money, stamps
-from data.simulation.files import Folder
 from data.simulation.journal import (
     CATEGORY,
     CHANNEL,
@@ -122,13 +122,12 @@ def write_statements(
     month: Month,
     paid: Ints,
     journal: Journal,
-    folder: Folder,
-    rng: Generator,
+    desk: Desk,
 ) -> None:
     """Write the statements of the month, from the journal up to the statement's day."""
     who = np.flatnonzero(old_cards(book, month) & (book.leaves == month.days))
     who = who[book.trouble[who] < WRITTEN_OFF]
-    moments = next_statement(book, month, who, rng)
+    moments = next_statement(book, month, who, desk.rng)
     cut = np.zeros(len(book), np.int64)
     cut[who] = (book.traits.due_day[who] + GRACE) * DAY
     owed = np.maximum(-book.cash[:, POCKET_CARD] - _booked_until(book, journal, cut), 0)
@@ -137,14 +136,14 @@ def write_statements(
     columns = {
         "account_id": accounts(book.account[who, CARD]),
         "event_at": stamps(moments),
-        "known_at": stamps(next_morning(moments, rng)),
+        "known_at": stamps(next_morning(moments, desk.rng)),
         "credit_limit": money(book.value[who, CARD].astype(np.int64)),
         "balance": money(owed[who]),
         "minimum_due": money(least),
         "paid": money(paid[who]),
         "days_past_due": counts(days_past_due(months, month, book.behind[who])),
     }
-    folder.put("statements", columns)
+    desk.folder.put("statements", columns)
 
 
 def _booked_until(book: Book, journal: Journal, cut: Ints) -> Ints:
@@ -163,8 +162,7 @@ def end_cards(
     journal: Journal,
     loss: Ints | None,
     reason: str,
-    folder: Folder,
-    rng: Generator,
+    desk: Desk,
 ) -> Ints:
     """Close cards, cleared by the customer or written off; returns what was owed, in cents.
 
@@ -189,8 +187,8 @@ def end_cards(
         "other",
         automatic=automatic,
     )
-    moments = office_hours(month.first_day + day - 1, rng)
+    moments = office_hours(month.first_day + day - 1, desk.rng)
     moments = np.maximum(moments, month.microseconds(second + 120))
-    close_accounts(book, who, CARD, moments, reason, folder, rng)
+    close_accounts(book, who, CARD, moments, reason, desk)
     book.statement[who] = 0
     return owed

@@ -80,7 +80,7 @@ def trouble_matrix(frail: Floats, macro: float) -> Floats:
     storm, some = np.exp(-0.14 * macro), np.sqrt(frail)
     moves: dict[tuple[int, int], Floats | float] = {
         (SOUND, STRETCHED): np.minimum(0.0072 * frail * storm, 0.2),
-        (SOUND, BEHIND_1): np.minimum(0.0075 * frail, 0.1),
+        (SOUND, BEHIND_1): np.minimum(0.0125 * frail, 0.15),
         (STRETCHED, SOUND): 0.055,
         (STRETCHED, DISTRESSED): np.minimum(0.045 * some, 0.25),
         (STRETCHED, BEHIND_1): np.minimum(0.03 * some * storm, 0.15),
@@ -93,7 +93,7 @@ def trouble_matrix(frail: Floats, macro: float) -> Floats:
         (BEHIND_2, DISTRESSED): 0.15,
         (BEHIND_2, BEHIND_3): np.minimum(0.4 * some, 0.56),
         (BEHIND_3, DISTRESSED): 0.22,
-        (BEHIND_3, DEFAULT_1): np.minimum(0.42 * some, 0.65),
+        (BEHIND_3, DEFAULT_1): np.minimum(0.3 * some, 0.55),
     }
     for late in range(DEFAULT_1, DEFAULT_5):
         moves[late, late + 1] = 0.95

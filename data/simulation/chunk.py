@@ -5,10 +5,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.simulation import cards, flows, lending, life, people, spending, touches, truth, wealth
+from data.simulation import (
+    cards,
+    flows,
+    lending,
+    life,
+    people,
+    placements,
+    spending,
+    touches,
+    truth,
+    wealth,
+)
 from data.simulation.book import (
     Book,
-    Random,
+    Desks,
     accounts,
     close_accounts,
     next_morning,
@@ -44,34 +55,35 @@ class World:
     market: Floats
 
 
-def months_of(first: int, count: int, world: World, folder: Folder, rng: Random) -> Iterator[int]:
+def months_of(first: int, count: int, world: World, desks: Desks) -> Iterator[int]:
     """Write the lives of ``count`` customers; yields the number of months done."""
     calendar = world.calendar
-    traits = draw_traits(count, calendar, rng.life)
+    traits = draw_traits(count, calendar, desks.life.rng)
     chance = life.chances(traits)
-    book = life.found(first, traits, chance, calendar[0], rng.life)
-    people.write_customers(book, calendar, folder, rng.people)
-    people.write_assignments(book, calendar, folder, rng.people)
-    consent = touches.write_consents(book, calendar, folder, rng.people)
-    life.shelves(book, calendar[0], folder, rng.life)
-    assessed = np.full(count, calendar[0].first_day, np.int64) - rng.touch.integers(0, 700, count)
-    _fill_pockets(book, rng)
+    book = life.found(first, traits, chance, calendar[0], desks.life.rng)
+    people.write_customers(book, calendar, desks.people)
+    people.write_assignments(book, calendar, desks.people)
+    consent = touches.write_consents(book, calendar, desks.people)
+    life.shelves(book, calendar[0], desks.life)
+    since = desks.touch.rng.integers(0, 700, count)
+    assessed = np.full(count, calendar[0].first_day, np.int64) - since
+    _fill_pockets(book, desks)
     future = truth.look_ahead(chance)
-    truth.write_traits(book, folder)
+    truth.write_traits(book, desks.folder)
     for month in calendar:
         economy = int(world.economy[month.index])
-        touches.campaign(book, month, consent > month.first_day, folder, rng.touch)
-        life.advance(book, chance, month, economy, rng.life)
-        life.welcome(book, month, folder, rng.life)
-        wealth.swing(book, rng.life)
-        closed = life.give_up(book, month, folder, rng.life)
-        life.take_up(book, month, economy, closed, folder, rng.life)
-        touches.assess(book, month, assessed, folder, rng.touch)
-        _bookings(book, calendar, month, folder, rng)
-        wealth.grow(book, float(world.market[month.index]), rng.life)
-        _month_end(book, month, folder, rng)
-        touches.interact(book, month, folder, rng.touch)
-        _truth(Now(book, month, economy), future, folder)
+        touches.campaign(book, month, consent > month.first_day, desks.touch)
+        life.advance(book, chance, month, economy, desks.life.rng)
+        life.welcome(book, month, desks.life)
+        wealth.swing(book, desks.life.rng)
+        closed = life.give_up(book, month, desks.life)
+        life.take_up(book, month, economy, closed, desks.life)
+        touches.assess(book, month, assessed, desks.touch)
+        _bookings(book, calendar, month, desks)
+        wealth.grow(book, float(world.market[month.index]), desks.life.rng)
+        _month_end(book, month, desks)
+        touches.interact(book, month, desks.touch)
+        _truth(Now(book, month, economy), future, desks.folder)
         yield month.index + 1
 
 
@@ -82,10 +94,10 @@ def _truth(now: Now, future: Outlook, folder: Folder) -> None:
     truth.write_states(now, folder)
 
 
-def _fill_pockets(book: Book, rng: Random) -> None:
+def _fill_pockets(book: Book, desks: Desks) -> None:
     """Cash on the eve of the extract; the silent have small change."""
-    current, saved = wealth.targets(book, rng.life)
-    little = (rng.life.random(len(book)) * 3_000).astype(np.int64) * 100
+    current, saved = wealth.targets(book, desks.life.rng)
+    little = (desks.life.rng.random(len(book)) * 3_000).astype(np.int64) * 100
     book.cash[:, POCKET_CURRENT] = np.where(book.mood < CLOSED, current, little) * book.here
     book.cash[:, POCKET_SAVINGS] = np.where(book.holds(SAVINGS), saved, 0)
     bought = book.traits.income * cards.SPENT_OF_INCOME * 100 / book.traits.revolving
@@ -95,74 +107,75 @@ def _fill_pockets(book: Book, rng: Random) -> None:
     book.statement = owed
 
 
-def _bookings(book: Book, calendar: list[Month], month: Month, folder: Folder, rng: Random) -> None:
+def _bookings(book: Book, calendar: list[Month], month: Month, desks: Desks) -> None:
     """Lending, cards and accounts of the month, in the order in which money moves."""
     journal = Journal()
     numbers = book.account[:, [CURRENT, SAVINGS, CARD]].copy()
     before = lending.fall_behind(book)
-    instalments = lending.repay(book, calendar, month, before, folder, rng.credit)
-    paid = cards.settle(book, month, before, journal, rng.paper)
-    cards.purchase(book, month, journal, rng.paper)
-    current, saved = wealth.targets(book, rng.life)
-    _collect(book, month, instalments, paid, journal, rng)
-    salary = flows.pay_salaries(book, month, journal, rng.paper)
-    moved = flows.move_savings(book, month, saved, journal, rng.paper)
+    instalments = lending.repay(book, calendar, month, before, desks.credit)
+    paid = cards.settle(book, month, before, journal, desks.paper.rng)
+    cards.purchase(book, month, journal, desks.paper.rng)
+    current, saved = wealth.targets(book, desks.life.rng)
+    _collect(book, month, instalments, paid, journal, desks)
+    salary = flows.pay_salaries(book, month, journal, desks.paper.rng)
+    moved = flows.move_savings(book, month, saved, journal, desks.paper.rng)
+    placements.place(book, month, journal, desks.paper.rng)
     flowing = journal.totals(len(book))[:, POCKET_CURRENT]
     early = salary + np.maximum(moved, 0)
-    spending.spend(book, month, current, flowing, early, journal, rng.paper)
-    cards.write_statements(book, calendar, month, paid, journal, folder, rng.credit)
-    _write_offs(book, month, journal, folder, rng)
-    _farewells(book, month, journal, folder, rng)
-    flows.post_automatic(book, month, journal, rng.paper)
+    spending.spend(book, month, current, flowing, early, journal, desks.paper.rng)
+    cards.write_statements(book, calendar, month, paid, journal, desks.credit)
+    _write_offs(book, month, journal, desks)
+    _farewells(book, month, journal, desks)
+    flows.post_automatic(book, month, journal, desks.paper.rng)
     if month.index == 0:
-        _opening_positions(book, month, journal, numbers, folder, rng)
-    post(book, month, journal, numbers, folder, rng.paper)
+        _opening_positions(book, month, journal, numbers, desks)
+    post(book, month, journal, numbers, desks.paper)
 
 
 def _collect(
-    book: Book, month: Month, instalments: Ints, paid: Ints, journal: Journal, rng: Random
+    book: Book, month: Month, instalments: Ints, paid: Ints, journal: Journal, desks: Desks
 ) -> None:
     for column in range(instalments.shape[1]):
-        flows.collect(book, month, instalments[:, column], "loan_payment", journal, rng.paper)
-    flows.collect(book, month, paid, "card_payment", journal, rng.paper)
-    bills = flows.utilities(book, month, rng.paper)
-    flows.collect(book, month, bills, "utilities", journal, rng.paper)
+        flows.collect(book, month, instalments[:, column], "loan_payment", journal, desks.paper.rng)
+    flows.collect(book, month, paid, "card_payment", journal, desks.paper.rng)
+    bills = flows.utilities(book, month, desks.paper.rng)
+    flows.collect(book, month, bills, "utilities", journal, desks.paper.rng)
     premium = book.traits.income * wealth.PREMIUM * (book.leaves == month.days)
     premium = np.where(book.holds(INSURANCE), np.rint(premium), 0).astype(np.int64) * 100
-    flows.collect(book, month, premium, "insurance", journal, rng.paper)
+    flows.collect(book, month, premium, "insurance", journal, desks.paper.rng)
 
 
-def _write_offs(book: Book, month: Month, journal: Journal, folder: Folder, rng: Random) -> None:
+def _write_offs(book: Book, month: Month, journal: Journal, desks: Desks) -> None:
     owing = lending.exposed(book) & (book.trouble == WRITTEN_OFF) & (book.leaves == month.days)
     who = np.flatnonzero(owing)
     if len(who):
-        loss = lending.write_off(book, who, month, folder, rng.credit)
-        cards.end_cards(book, who, month, journal, loss, "written_off", folder, rng.credit)
+        loss = lending.write_off(book, who, month, desks.credit)
+        cards.end_cards(book, who, month, journal, loss, "written_off", desks.credit)
 
 
-def _farewells(book: Book, month: Month, journal: Journal, folder: Folder, rng: Random) -> None:
+def _farewells(book: Book, month: Month, journal: Journal, desks: Desks) -> None:
     """Clear and close the accounts of those who leave; who fades keeps one with small change."""
     gone = (book.mood == CLOSED) & (book.leaves > 0)
     who = np.flatnonzero(gone | (book.mood == FADING))
     if not len(who):
         return
-    moments = office_hours(month.first_day + book.leaves[who], rng.credit)
+    moments = office_hours(month.first_day + book.leaves[who], desks.credit.rng)
     for family in (LOAN, MORTGAGE):
         some = book.holds(family)[who]
-        lending.end_loans(book, family, who[some], moments[some], folder, rng.credit)
-    cards.end_cards(book, who, month, journal, None, "customer", folder, rng.credit)
+        lending.end_loans(book, family, who[some], moments[some], desks.credit)
+    cards.end_cards(book, who, month, journal, None, "customer", desks.credit)
     saves = book.holds(SAVINGS)[who]
     nothing = np.zeros(int(saves.sum()), np.int64)
-    flows.empty_pockets(book, who[saves], POCKET_SAVINGS, journal, nothing, rng.credit)
-    close_accounts(book, who[saves], SAVINGS, moments[saves], "customer", folder, rng.credit)
-    keep = np.where(gone[who], 0, rng.credit.integers(1, 3_000, len(who)) * 100)
-    flows.empty_pockets(book, who, POCKET_CURRENT, journal, keep, rng.credit)
+    flows.empty_pockets(book, who[saves], POCKET_SAVINGS, journal, nothing, desks.credit.rng)
+    close_accounts(book, who[saves], SAVINGS, moments[saves], "customer", desks.credit)
+    keep = np.where(gone[who], 0, desks.credit.rng.integers(1, 3_000, len(who)) * 100)
+    flows.empty_pockets(book, who, POCKET_CURRENT, journal, keep, desks.credit.rng)
     out = gone[who]
-    close_accounts(book, who[out], CURRENT, moments[out], "customer", folder, rng.credit)
+    close_accounts(book, who[out], CURRENT, moments[out], "customer", desks.credit)
 
 
 def _opening_positions(
-    book: Book, month: Month, journal: Journal, numbers: Ints, folder: Folder, rng: Random
+    book: Book, month: Month, journal: Journal, numbers: Ints, desks: Desks
 ) -> None:
     """The positions with which the extract opens, where no booking makes one on its first day."""
     held = numbers >= 0
@@ -175,13 +188,13 @@ def _opening_positions(
     columns = {
         "account_id": repeated(accounts(numbers.reshape(-1)[slot])),
         "event_at": stamps(event),
-        "known_at": stamps(next_morning(event, rng.paper)),
+        "known_at": stamps(next_morning(event, desks.paper.rng)),
         "ledger_balance": money(book.cash.reshape(-1)[slot]),
     }
-    folder.put("balances", columns)
+    desks.folder.put("balances", columns)
 
 
-def _month_end(book: Book, month: Month, folder: Folder, rng: Random) -> None:
+def _month_end(book: Book, month: Month, desks: Desks) -> None:
     """Month-end positions of all that is neither current account nor savings."""
     matured = wealth.matured_value(book, month)
     for family in (DEPOSIT, WEALTH, FUND, INSURANCE, LOAN, MORTGAGE, CARD):
@@ -194,9 +207,9 @@ def _month_end(book: Book, month: Month, folder: Folder, rng: Random) -> None:
         columns = {
             "account_id": repeated(accounts(book.account[who, family])),
             "event_at": stamps(event),
-            "known_at": stamps(next_morning(event, rng.paper)),
+            "known_at": stamps(next_morning(event, desks.paper.rng)),
             "ledger_balance": money(ledger),
         }
         if not owes:
             columns["market_value"] = money(np.rint(market).astype(np.int64))
-        folder.put("balances", columns)
+        desks.folder.put("balances", columns)

@@ -25,7 +25,7 @@ DORMANT_FEE = 10_00
 TRANSFERS = 1.6
 INTEREST = {CURRENT: 0.0005, SAVINGS: 0.0110}
 # A salary that does not come: by money trouble.
-UNPAID = np.array([0.008, 0.25, 0.6, 0.4, 0.4, 0.4, 0.5, 0.5, 0.5, 0.5, 0.5, 0.3])
+UNPAID = np.array([0.006, 0.35, 0.65, 0.4, 0.4, 0.4, 0.5, 0.5, 0.5, 0.5, 0.5, 0.3])
 
 
 def live(book: Book) -> Flags:

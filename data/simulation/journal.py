@@ -6,7 +6,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from data.simulation.book import Book, accounts, next_morning
+from data.simulation.book import Book, Desk, accounts, next_morning
 from data.simulation.columns import (
     MICROSECONDS,
     Arrow,
@@ -20,7 +20,6 @@ from data.simulation.columns import (
     stamps,
     tokens,
 )
-from data.simulation.files import Folder
 from data.simulation.months import DAY, Month
 from data.simulation.prices import CARD, CURRENT, SAVINGS
 from data.tables import CATEGORIES, CHANNELS
@@ -107,9 +106,7 @@ class Booked:
     place: Ints
 
 
-def post(
-    book: Book, month: Month, journal: Journal, numbers: Ints, folder: Folder, rng: Generator
-) -> None:
+def post(book: Book, month: Month, journal: Journal, numbers: Ints, desk: Desk) -> None:
     """Write the journal and the positions it leads to, and move the book's cash.
 
     ``numbers`` are the account numbers by customer and pocket as they were before any closing;
@@ -127,8 +124,8 @@ def post(
     balance = running + before[place]
     names = accounts(numbers.reshape(-1)[slot[starts]])
     booked = Booked(order, slot, second[order], amount, balance, names, place)
-    _write_bookings(month, journal, booked, folder, rng)
-    _write_positions(month, booked, folder, rng)
+    _write_bookings(month, journal, booked, desk)
+    _write_positions(month, booked, desk)
     ends = np.append(starts[1:], len(slot)) - 1
     cash[slot[ends]] = balance[ends]
 
@@ -140,17 +137,15 @@ def _order(slot: Ints, second: Ints) -> NDArray[np.intp]:
     return key & ((1 << 21) - 1)
 
 
-def _write_bookings(
-    month: Month, journal: Journal, booked: Booked, folder: Folder, rng: Generator
-) -> None:
+def _write_bookings(month: Month, journal: Journal, booked: Booked, desk: Desk) -> None:
     count = len(booked.order)
     event = month.microseconds(booked.second)
-    first = folder.next_numbers("transactions", count)
+    first = desk.folder.next_numbers("transactions", count)
     columns = {
         "transaction_id": tokens("T", first + np.arange(count), 12),
         "account_id": repeated(booked.names, booked.place),
         "event_at": stamps(event),
-        "known_at": stamps(event + _delay(count, rng)),
+        "known_at": stamps(event + _delay(count, desk.rng)),
         "amount": money(booked.amount),
         "channel": codes(np.concatenate(journal.channel)[booked.order], CHANNELS),
         "category": codes(np.concatenate(journal.category)[booked.order], CATEGORIES),
@@ -158,7 +153,7 @@ def _write_bookings(
         "counterparty": codes(np.concatenate(journal.counterparty)[booked.order], COUNTERPARTIES),
         "balance_after": money(booked.balance),
     }
-    folder.put("transactions", columns)
+    desk.folder.put("transactions", columns)
 
 
 def _delay(count: int, rng: Generator) -> Ints:
@@ -170,7 +165,7 @@ def _delay(count: int, rng: Generator) -> Ints:
     return seconds * MICROSECONDS
 
 
-def _write_positions(month: Month, booked: Booked, folder: Folder, rng: Generator) -> None:
+def _write_positions(month: Month, booked: Booked, desk: Desk) -> None:
     """End-of-day rows of current accounts and savings, for every day with a booking."""
     day = booked.second // DAY
     last = (np.diff(booked.place, append=-1) != 0) | (np.diff(day, append=-1) != 0)
@@ -179,7 +174,7 @@ def _write_positions(month: Month, booked: Booked, folder: Folder, rng: Generato
     columns = {
         "account_id": repeated(booked.names, booked.place[last]),
         "event_at": stamps(event),
-        "known_at": stamps(next_morning(event, rng)),
+        "known_at": stamps(next_morning(event, desk.rng)),
         "ledger_balance": money(booked.balance[last]),
     }
-    folder.put("balances", columns)
+    desk.folder.put("balances", columns)

@@ -6,6 +6,7 @@ from numpy.random import Generator
 from data.simulation.book import (
     ACCOUNT_DIGITS,
     Book,
+    Desk,
     accounts,
     close_accounts,
     day_in,
@@ -26,7 +27,6 @@ from data.simulation.columns import (
     stamps,
     tokens,
 )
-from data.simulation.files import Folder
 from data.simulation.months import Month
 from data.simulation.prices import CARD, CREDIT, LENDING, LOAN, LOSS_GIVEN_DEFAULT, MORTGAGE
 
@@ -69,40 +69,36 @@ def set_terms(book: Book, family: int, who: Ints, rng: Generator) -> None:
     book.instalment[who, family] = np.ceil(instalment / 100) * 100
 
 
-def write_loans(
-    book: Book, family: int, who: Ints, moments: Ints, folder: Folder, rng: Generator
-) -> None:
+def write_loans(book: Book, family: int, who: Ints, moments: Ints, desk: Desk) -> None:
     """Write the grant of loans that stand in the book at their opening."""
     number = book.account[who, family]
     columns = {
         "loan_id": loans(number),
         "account_id": accounts(number),
         "event_at": stamps(moments),
-        "known_at": stamps(minutes_later(moments, rng)),
+        "known_at": stamps(minutes_later(moments, desk.rng)),
         "amount": money(np.rint(book.value[who, family]).astype(np.int64)),
         "term_months": counts(book.left[who, family]),
         "instalment": money(np.rint(book.instalment[who, family]).astype(np.int64)),
         "rate": ratio(book.rate[who, family]),
     }
-    folder.put("loans", columns)
+    desk.folder.put("loans", columns)
     if family == MORTGAGE:
-        worth = book.value[who, family] / rng.uniform(0.55, 0.85, len(who))
-        write_collateral(number, worth, moments, folder, rng)
+        worth = book.value[who, family] / desk.rng.uniform(0.55, 0.85, len(who))
+        write_collateral(number, worth, moments, desk)
 
 
-def write_collateral(
-    number: Ints, worth: Floats, moments: Ints, folder: Folder, rng: Generator
-) -> None:
+def write_collateral(number: Ints, worth: Floats, moments: Ints, desk: Desk) -> None:
     """Write a valuation of the homes behind mortgages."""
     columns = {
         "collateral_id": tokens("H", number, ACCOUNT_DIGITS),
         "loan_id": loans(number),
         "event_at": stamps(moments),
-        "known_at": stamps(minutes_later(moments, rng)),
+        "known_at": stamps(minutes_later(moments, desk.rng)),
         "kind": constant("real_estate", len(number)),
         "value": money(np.rint(worth / WHOLE).astype(np.int64) * WHOLE),
     }
-    folder.put("collateral", columns)
+    desk.folder.put("collateral", columns)
 
 
 def loans(numbers: Ints) -> Arrow:
@@ -140,9 +136,7 @@ def days_past_due(months: list[Month], month: Month, unpaid: Ints) -> Ints:
     return np.where(unpaid > 0, month.first_day - oldest + GRACE, 0)
 
 
-def repay(
-    book: Book, months: list[Month], month: Month, before: Ints, folder: Folder, rng: Generator
-) -> Ints:
+def repay(book: Book, months: list[Month], month: Month, before: Ints, desk: Desk) -> Ints:
     """Run the month's instalments; returns the cents paid by customer and lending family."""
     paid = np.zeros((len(book), len(LENDING)), np.int64)
     for column, family in enumerate(LENDING):
@@ -158,19 +152,19 @@ def repay(
         book.left[who, family] -= number
         book.value[who, family] = np.where(book.left[who, family] > 0, owed, 0.0)
         paid[who, column] = np.rint(number * book.instalment[who, family]).astype(np.int64)
-        moments = next_statement(book, month, who, rng)
+        moments = next_statement(book, month, who, desk.rng)
         columns = {
             "loan_id": loans(book.account[who, family]),
             "event_at": stamps(moments),
-            "known_at": stamps(next_morning(moments, rng)),
+            "known_at": stamps(next_morning(moments, desk.rng)),
             "due": money(np.rint(book.instalment[who, family]).astype(np.int64)),
             "paid": money(paid[who, column]),
             "outstanding": money(np.rint(book.value[who, family]).astype(np.int64)),
             "days_past_due": counts(days_past_due(months, month, unpaid)),
         }
-        folder.put("repayments", columns)
+        desk.folder.put("repayments", columns)
         done = who[book.left[who, family] <= 0]
-        end_loans(book, family, done, moments[book.left[who, family] <= 0], folder, rng)
+        end_loans(book, family, done, moments[book.left[who, family] <= 0], desk)
     return paid
 
 
@@ -179,25 +173,23 @@ def next_statement(book: Book, month: Month, who: Ints, rng: Generator) -> Ints:
     return office_hours(day_in(month, book.traits.due_day[who] + GRACE), rng)
 
 
-def end_loans(
-    book: Book, family: int, who: Ints, moments: Ints, folder: Folder, rng: Generator
-) -> None:
+def end_loans(book: Book, family: int, who: Ints, moments: Ints, desk: Desk) -> None:
     """Close loans that are repaid."""
-    _outcome(book, family, who, moments, "repaid", np.zeros(len(who)), folder, rng)
-    close_accounts(book, who, family, moments, "repaid", folder, rng)
+    _outcome(book, family, who, moments, "repaid", np.zeros(len(who)), desk)
+    close_accounts(book, who, family, moments, "repaid", desk)
 
 
-def write_off(book: Book, who: Ints, month: Month, folder: Folder, rng: Generator) -> Ints:
+def write_off(book: Book, who: Ints, month: Month, desk: Desk) -> Ints:
     """Write off all that ``who`` owe; returns their loss on the card in cents."""
-    moments = office_hours(day_in(month, book.traits.due_day[who] + GRACE + 3), rng)
+    moments = office_hours(day_in(month, book.traits.due_day[who] + GRACE + 3), desk.rng)
     for family in LENDING:
         some = book.holds(family)[who]
         owing = who[some]
-        share = LOSS_GIVEN_DEFAULT[family] * rng.uniform(0.6, 1.4, len(owing))
+        share = LOSS_GIVEN_DEFAULT[family] * desk.rng.uniform(0.6, 1.4, len(owing))
         loss = np.minimum(share, 1.0) * book.value[owing, family]
-        _outcome(book, family, owing, moments[some], "written_off", loss, folder, rng)
-        close_accounts(book, owing, family, moments[some], "written_off", folder, rng)
-    share = LOSS_GIVEN_DEFAULT[CARD] * rng.uniform(0.7, 1.3, len(who))
+        _outcome(book, family, owing, moments[some], "written_off", loss, desk)
+        close_accounts(book, owing, family, moments[some], "written_off", desk)
+    share = LOSS_GIVEN_DEFAULT[CARD] * desk.rng.uniform(0.7, 1.3, len(who))
     lost: Ints = np.rint(np.maximum(-book.cash[who, 2], 0) * share).astype(np.int64)
     return lost
 
@@ -209,16 +201,15 @@ def _outcome(
     moments: Ints,
     status: str,
     loss: Floats,
-    folder: Folder,
-    rng: Generator,
+    desk: Desk,
 ) -> None:
     if not len(who):
         return
     columns = {
         "loan_id": loans(book.account[who, family]),
         "event_at": stamps(moments),
-        "known_at": stamps(minutes_later(moments, rng)),
+        "known_at": stamps(minutes_later(moments, desk.rng)),
         "status": constant(status, len(who)),
         "loss": money(np.rint(loss).astype(np.int64)),
     }
-    folder.put("loan_outcomes", columns)
+    desk.folder.put("loan_outcomes", columns)

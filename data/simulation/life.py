@@ -8,6 +8,7 @@ from numpy.random import Generator
 from data.simulation.applications import apply_for, refuse
 from data.simulation.book import (
     Book,
+    Desk,
     close_accounts,
     day_in,
     empty_book,
@@ -40,7 +41,6 @@ from data.simulation.demand import (
     season,
     trouble_pull,
 )
-from data.simulation.files import Folder
 from data.simulation.lending import exposed, granted, set_terms, write_loans
 from data.simulation.months import Month
 from data.simulation.prices import (
@@ -56,13 +56,14 @@ from data.simulation.prices import (
     TAKEN_UP,
     WEALTH,
 )
+from data.simulation.touches import accept
 from data.simulation.traits import Traits
 from data.simulation.wealth import invested
 
 DORMANT_AT_START = 0.04
 SAVERS = 0.72
 # Months of the usual hazard that have filled the shelves before the extract begins.
-YEARS_OF_TAKE_UP = {DEPOSIT: 24, WEALTH: 40, FUND: 40, INSURANCE: 60, CARD: 70}
+YEARS_OF_TAKE_UP = {DEPOSIT: 24, WEALTH: 40, FUND: 40, INSURANCE: 60, CARD: 120}
 MONTHS_OF_LENDING = 36
 REDEEMED = {WEALTH: 0.012, FUND: 0.011, INSURANCE: 0.003}
 DEPOSIT_TERM = 12
@@ -100,47 +101,43 @@ def found(first: int, traits: Traits, chance: Chances, month: Month, rng: Genera
     return book
 
 
-def shelves(book: Book, month: Month, folder: Folder, rng: Generator) -> None:
+def shelves(book: Book, month: Month, desk: Desk) -> None:
     """Open, at their true dates before the extract, the accounts held at its start."""
     t = book.traits
     active = book.here & (book.mood < CLOSED)
-    _past(book, CURRENT, book.here, t.joined, folder, rng)
-    _past(book, SAVINGS, active & (rng.random(len(book)) < SAVERS), t.joined, folder, rng)
+    _past(book, CURRENT, book.here, t.joined, desk)
+    _past(book, SAVINGS, active & (desk.rng.random(len(book)) < SAVERS), t.joined, desk)
     hazard = base_hazards(t, book.age)
     since = month.first_day - t.joined
     for k, family in enumerate(TAKEN_UP):
         months = YEARS_OF_TAKE_UP.get(family, MONTHS_OF_LENDING)
         if family in LENDING:
             months = months if family == LENDING[0] else 2 * months
-        some = rng.random(len(book)) < -np.expm1(-hazard[:, k] * months)
-        age_days = np.minimum(since, months * 30) * rng.random(len(book))
+        some = desk.rng.random(len(book)) < -np.expm1(-hazard[:, k] * months)
+        age_days = np.minimum(since, months * 30) * desk.rng.random(len(book))
         opened = month.first_day - 1 - age_days.astype(np.int64)
         book.mood = np.where(some & active & (book.mood >= LEAVING_2), 0, book.mood)
-        _past(book, family, some & active, opened, folder, rng)
+        _past(book, family, some & active, opened, desk)
     _age_loans(book, month)
 
 
-def _past(
-    book: Book, family: int, mask: Flags, opened: Ints, folder: Folder, rng: Generator
-) -> None:
+def _past(book: Book, family: int, mask: Flags, opened: Ints, desk: Desk) -> None:
     who = np.flatnonzero(mask)
-    moments = office_hours(opened[who], rng)
-    open_accounts(book, who, family, moments, folder, rng)
-    _fill(book, family, who, moments, folder, rng)
+    moments = office_hours(opened[who], desk.rng)
+    open_accounts(book, who, family, moments, desk)
+    _fill(book, family, who, moments, desk)
 
 
-def _fill(
-    book: Book, family: int, who: Ints, moments: Ints, folder: Folder, rng: Generator
-) -> None:
+def _fill(book: Book, family: int, who: Ints, moments: Ints, desk: Desk) -> None:
     """Put the first amount into new accounts, or lend it."""
     if family in INVESTMENTS:
-        book.value[who, family] = invested(book, family, who, rng)
+        book.value[who, family] = invested(book, family, who, desk.rng)
         book.left[who, family] = DEPOSIT_TERM
     elif family in CREDIT:
-        book.value[who, family] = granted(book, family, who, rng)
+        book.value[who, family] = granted(book, family, who, desk.rng)
         if family in LENDING:
-            set_terms(book, family, who, rng)
-            write_loans(book, family, who, moments, folder, rng)
+            set_terms(book, family, who, desk.rng)
+            write_loans(book, family, who, moments, desk)
 
 
 def _age_loans(book: Book, month: Month) -> None:
@@ -198,32 +195,35 @@ def _salary_moves(book: Book, rng: Generator) -> None:
     book.paid_here = here & book.traits.works
 
 
-def welcome(book: Book, month: Month, folder: Folder, rng: Generator) -> None:
+def welcome(book: Book, month: Month, desk: Desk) -> None:
     """Open the first accounts of those who come this month."""
     new = (book.traits.joined >= month.first_day) & book.here & (book.used == 0)
-    _past(book, CURRENT, new, book.traits.joined, folder, rng)
-    _past(book, SAVINGS, new & (rng.random(len(book)) < SAVERS), book.traits.joined, folder, rng)
+    _past(book, CURRENT, new, book.traits.joined, desk)
+    _past(book, SAVINGS, new & (desk.rng.random(len(book)) < SAVERS), book.traits.joined, desk)
 
 
-def give_up(book: Book, month: Month, folder: Folder, rng: Generator) -> Flags:
+def give_up(book: Book, month: Month, desk: Desk) -> Flags:
     """Close investments that mature, are redeemed or liquidated; returns where, by family."""
     closed = np.zeros((len(book), 9), np.bool_)
-    days = rng.integers(1, month.days + 1, len(book))
+    days = desk.rng.integers(1, month.days + 1, len(book))
     days = np.where(book.leaves > 0, np.minimum(days, np.maximum(book.leaves, 1)), days)
+    book.proceeds, book.proceeds_day = np.zeros(len(book), np.int64), days
     for family in INVESTMENTS:
         held = book.holds(family)
         leaving = held & (book.mood >= LEAVING_2) & (book.mood != SILENT)
         if family == DEPOSIT:
             book.left[:, family] -= held
             due = held & (book.left[:, family] <= 0)
-            ends = due & (rng.random(len(book)) >= ROLLED_OVER)
+            ends = due & (desk.rng.random(len(book)) >= ROLLED_OVER)
             book.left[due & ~ends, family] = DEPOSIT_TERM
         else:
-            ends = held & (rng.random(len(book)) < REDEEMED[family])
+            ends = held & (desk.rng.random(len(book)) < REDEEMED[family])
+        sold = np.where(leaving | ends, np.rint(book.value[:, family]), 0)
+        book.proceeds += sold.astype(np.int64)
         for mask, reason in ((leaving, "customer"), (ends & ~leaving, _reason(family))):
             who = np.flatnonzero(mask)
-            moments = office_hours(day_in(month, days[who]), rng)
-            close_accounts(book, who, family, moments, reason, folder, rng)
+            moments = office_hours(day_in(month, days[who]), desk.rng)
+            close_accounts(book, who, family, moments, reason, desk)
         closed[:, family] = leaving | ends
     return closed
 
@@ -232,9 +232,7 @@ def _reason(family: int) -> str:
     return "matured" if family == DEPOSIT else "customer"
 
 
-def take_up(
-    book: Book, month: Month, economy: int, closed: Flags, folder: Folder, rng: Generator
-) -> Flags:
+def take_up(book: Book, month: Month, economy: int, closed: Flags, desk: Desk) -> Flags:
     """Open what customers take up this month; returns who took up what, by ``TAKEN_UP``."""
     base = base_hazards(book.traits, book.age)
     taken = np.zeros(base.shape, np.bool_)
@@ -245,16 +243,17 @@ def take_up(
         hazard *= trouble_pull(family)[book.trouble] * macro_pull(family)[economy]
         hazard *= season(family, month.number)
         hazard *= np.exp(book.traits.persuadable[:, k] * (book.urged[:, k] > 0))
-        takes = rng.random(len(book)) < -np.expm1(-hazard)
+        takes = desk.rng.random(len(book)) < -np.expm1(-hazard)
         takes &= old & ~book.holds(family) & ~closed[:, family]
         taken[:, k] = takes
         who = np.flatnonzero(takes)
         fresh = book.urged[who, k] == 3
-        day = np.where(fresh, rng.integers(6, month.days + 1, len(who)), 0)
-        day = np.where(fresh, day, rng.integers(1, month.days + 1, len(who)))
-        moments = office_hours(day_in(month, day), rng)
-        open_accounts(book, who, family, moments, folder, rng)
-        _fill(book, family, who, moments, folder, rng)
-        apply_for(book, family, who, moments, "approved", month, folder, rng)
-        refuse(book, family, month, folder, rng)
+        day = np.where(fresh, desk.rng.integers(6, month.days + 1, len(who)), 0)
+        day = np.where(fresh, day, desk.rng.integers(1, month.days + 1, len(who)))
+        moments = office_hours(day_in(month, day), desk.rng)
+        open_accounts(book, who, family, moments, desk)
+        _fill(book, family, who, moments, desk)
+        apply_for(book, family, who, moments, "approved", month, desk)
+        accept(book, k, who, moments, month, desk)
+        refuse(book, family, month, desk)
     return taken

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.random import Generator
 
-from data.simulation.book import Book, branch, customers, minutes_later, office_hours
+from data.simulation.book import Book, Desk, branch, customers, minutes_later, office_hours
 from data.simulation.columns import (
     MICROSECONDS,
     Arrow,
@@ -19,7 +19,7 @@ from data.simulation.columns import (
     stamps,
     tokens,
 )
-from data.simulation.files import Folder, write_reference
+from data.simulation.files import write_reference
 from data.simulation.months import DAY, Month
 
 BRANCHES, STAFF = 40, 400
@@ -219,24 +219,24 @@ def _homes(book: Book, rng: Generator) -> Ints:
     return home
 
 
-def write_customers(book: Book, months: list[Month], folder: Folder, rng: Generator) -> None:
+def write_customers(book: Book, months: list[Month], desk: Desk) -> None:
     """The customers when they came, and those who moved house since."""
     t = book.traits
     known = {
-        "name": pa.array(_names(len(book), rng)),
+        "name": pa.array(_names(len(book), desk.rng)),
         "birth_date": dates(t.born),
-        "sex": codes(rng.integers(0, 2, len(book)), ("female", "male")),
-        "occupation": codes(_occupations(book, rng), OCCUPATIONS),
+        "sex": codes(desk.rng.integers(0, 2, len(book)), ("female", "male")),
+        "occupation": codes(_occupations(book, desk.rng), OCCUPATIONS),
     }
-    home = _homes(book, rng)
-    event = office_hours(t.joined, rng) // DAY // MICROSECONDS * DAY * MICROSECONDS
-    _put(book, np.arange(len(book)), event + 3_000 * MICROSECONDS, known, home, folder, rng)
+    home = _homes(book, desk.rng)
+    event = office_hours(t.joined, desk.rng) // DAY // MICROSECONDS * DAY * MICROSECONDS
+    _put(book, np.arange(len(book)), event + 3_000 * MICROSECONDS, known, home, desk)
     span = months[-1].first_day + months[-1].days - np.maximum(t.joined, months[0].first_day)
-    moves = np.flatnonzero(rng.random(len(book)) < 0.03 * span / 365)
+    moves = np.flatnonzero(desk.rng.random(len(book)) < 0.03 * span / 365)
     start = np.maximum(t.joined, months[0].first_day)[moves] + 1
-    day = start + (rng.random(len(moves)) * (span[moves] - 1)).astype(np.int64)
-    home = rng.integers(0, len(DISTRICTS), len(book))
-    _put(book, moves, office_hours(day, rng), known, home, folder, rng)
+    day = start + (desk.rng.random(len(moves)) * (span[moves] - 1)).astype(np.int64)
+    home = desk.rng.integers(0, len(DISTRICTS), len(book))
+    _put(book, moves, office_hours(day, desk.rng), known, home, desk)
 
 
 def _put(
@@ -245,44 +245,43 @@ def _put(
     event: Ints,
     known: dict[str, Arrow],
     home: Ints,
-    folder: Folder,
-    rng: Generator,
+    desk: Desk,
 ) -> None:
     columns = {name: array.take(pa.array(who, pa.int64())) for name, array in known.items()}
     columns |= {
         "customer_id": customers(book.first + who),
         "event_at": stamps(event),
-        "known_at": stamps(minutes_later(event, rng)),
+        "known_at": stamps(minutes_later(event, desk.rng)),
         "district_id": tokens("D", home[who], 4),
     }
-    folder.put("customers", columns)
+    desk.folder.put("customers", columns)
 
 
-def write_assignments(book: Book, months: list[Month], folder: Folder, rng: Generator) -> None:
+def write_assignments(book: Book, months: list[Month], desk: Desk) -> None:
     """Everybody has a branch; the affluent have a manager, and some managers change."""
     t = book.traits
     who = np.arange(len(book), dtype=np.int64)
-    _assign(book, who, office_hours(t.joined, rng), 0, folder, rng)
+    _assign(book, who, office_hours(t.joined, desk.rng), 0, desk)
     years = len(months) / 12
-    moved = np.flatnonzero((rng.random(len(book)) < 0.04 * years) & (t.affluence > 0.3))
+    moved = np.flatnonzero((desk.rng.random(len(book)) < 0.04 * years) & (t.affluence > 0.3))
     last = months[-1].first_day
     start = np.minimum(np.maximum(t.joined[moved], months[0].first_day) + 1, last)
-    day = start + (rng.random(len(moved)) * (last - start)).astype(np.int64)
-    _assign(book, moved, office_hours(day, rng), 1, folder, rng)
+    day = start + (desk.rng.random(len(moved)) * (last - start)).astype(np.int64)
+    _assign(book, moved, office_hours(day, desk.rng), 1, desk)
 
 
-def _assign(book: Book, who: Ints, event: Ints, turn: int, folder: Folder, rng: Generator) -> None:
+def _assign(book: Book, who: Ints, event: Ints, turn: int, desk: Desk) -> None:
     place = branch(book.first + who)
     manager = place + BRANCHES * ((book.first + who + turn) % 4)
     managed = book.traits.affluence[who] > 0.3
     columns = {
         "customer_id": customers(book.first + who),
         "event_at": stamps(event),
-        "known_at": stamps(minutes_later(event, rng)),
+        "known_at": stamps(minutes_later(event, desk.rng)),
         "staff_id": tokens("S", manager, 4, managed),
         "branch_id": tokens("B", place, 4),
     }
-    folder.put("assignments", columns)
+    desk.folder.put("assignments", columns)
 
 
 def write_macro(out: Path, months: list[Month], path: Ints) -> None:

@@ -17,6 +17,7 @@ from data.simulation.journal import (
     slots,
 )
 from data.simulation.months import DAY, Month
+from data.simulation.placements import first_purchase, last_inflow
 
 SPENT = {
     "groceries": 0.24,
@@ -36,7 +37,7 @@ RHYTHM = {
     "education": (0.6, 1.9, 0.7, 0.6, 0.6, 0.7, 0.8, 2.2, 1.9, 0.7, 0.6, 0.6),
     "shopping": (1.2, 0.9, 0.9, 0.9, 1.1, 1.0, 1.0, 1.0, 0.9, 1.0, 1.4, 1.2),
 }
-FESTIVE = {"shopping": 1.6, "groceries": 1.3, "cash_out": 1.7, "transfer_out": 1.6, "travel": 1.3}
+FESTIVE = {"shopping": 1.6, "groceries": 1.3, "cash_out": 2.3, "transfer_out": 1.6, "travel": 1.3}
 BOOKINGS = 7.0
 LEAST_TRANSFER = 500_00
 MOOD_SPENDING = np.array([1, 0.7, 0.52, 0.36, 0.26, 0.18, 0.25, 0.2, 0, 0, 0])
@@ -95,10 +96,10 @@ def _number(book: Book, month: Month, acts: Flags, rng: Generator) -> Ints:
 def _transfer(book: Book, month: Month, rest: Ints, journal: Journal, rng: Generator) -> None:
     """Money from or to other banks: in early, out after the salary."""
     who = np.flatnonzero(rest)
-    early = np.clip(rng.integers(1, 4, len(who)), book.comes[who], book.leaves[who])
-    late = np.clip(rng.integers(12, month.days + 1, len(who)), book.comes[who], book.leaves[who])
-    day = np.where(rest[who] > 0, late, early)
-    second = (day - 1) * DAY + rng.integers(10_001, 50_000, len(who))
+    early = np.minimum(rng.integers(1, 4, len(who)), first_purchase(book, month)[who])
+    late = np.maximum(rng.integers(12, month.days + 1, len(who)), last_inflow(book, month)[who])
+    day = np.clip(np.where(rest[who] > 0, late, early), book.comes[who], book.leaves[who])
+    second = (day - 1) * DAY + rng.integers(10_001, 29_000, len(who))
     kind: Smalls = np.where(rest[who] > 0, CATEGORY["transfer_out"], CATEGORY["transfer_in"])
     journal.book(
         slots(who, POCKET_CURRENT),

@@ -85,11 +85,17 @@ def _restless(t: dict[str, Floats], age: Floats) -> Floats:
 
 def _frail(t: dict[str, Floats], age: Floats) -> Floats:
     """Imprudent and poor together is worse than either alone."""
-    log = -0.5 * t["prudence"] - 0.2 * t["affluence"]
+    log = -0.4 * t["prudence"] - 0.15 * t["affluence"]
     log += 0.6 * ((t["prudence"] < -0.4) & (t["affluence"] < 0.2))
-    log += 0.5 * np.exp(-(((age - 27) / 9) ** 2))
-    frail: Floats = np.exp(log - 0.25)
+    log += 1.0 * np.exp(-(((age - 27) / 8) ** 2))
+    frail: Floats = np.exp(log - 0.35)
     return frail
+
+
+def _revolving(prudence: Floats, rng: Generator) -> Floats:
+    """Share of the card's statement that is paid: all by two thirds, less by the imprudent."""
+    careful = prudence + 0.35 * rng.standard_normal(len(prudence)) + 0.4
+    return np.where(careful > 0, 1.0, np.clip(0.55 + 0.22 * careful, 0.08, 0.55))
 
 
 def draw_traits(count: int, months: list[Month], rng: Generator) -> Traits:
@@ -119,11 +125,7 @@ def draw_traits(count: int, months: list[Month], rng: Generator) -> Traits:
         due_day=rng.integers(1, 13, count),
         digital=digital,
         current_share=np.clip(rng.beta(4, 8, count) - 0.11 * t["prudence"], 0.05, 0.9),
-        revolving=np.where(
-            rng.random(count) < 1 / (1 + np.exp(1.0 + 1.3 * t["prudence"])),
-            np.clip(0.3 + 0.12 * t["prudence"] + rng.uniform(-0.12, 0.12, count), 0.08, 0.7),
-            1.0,
-        ),
+        revolving=_revolving(t["prudence"], rng),
         restless=_restless(t, age),
         frail=_frail(t, age),
         taste=0.1 * rng.standard_normal((count, len(TAKEN_UP))),

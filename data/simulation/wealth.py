@@ -11,7 +11,7 @@ from data.simulation.prices import DEPOSIT, FUND, INSURANCE, WEALTH
 
 # Liquid money by mood: it runs down while customers leave.
 RUNDOWN = np.array([1.0, 0.68, 0.5, 0.34, 0.2, 0.1, 0, 0, 0, 0, 0])
-STRAIN = np.array([1, 0.5, 0.3, 0.3, 0.28, 0.27, 0.25, 0.2, 0.2, 0.2, 0.2, 0.3])
+STRAIN = np.array([1, 0.4, 0.25, 0.25, 0.28, 0.27, 0.25, 0.2, 0.2, 0.2, 0.2, 0.3])
 INVEST_LIFT = np.array([0.8, 1.0, 1.6])
 BORROW_LIFT = np.array([1.15, 1.0, 0.55])
 assert len(RUNDOWN) == MOODS and len(STRAIN) == TROUBLES  # noqa: PT018

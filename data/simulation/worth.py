@@ -208,11 +208,13 @@ def _card(now: Now, outlook: Outlook, ahead: Ahead) -> Floats:
 
 
 def _card_at_write_off(now: Now) -> Floats:
-    """What is owed on the card after two more months of purchases and the months of arrears."""
-    owed = -now.book.cash[:, POCKET_CARD] + 1.5 * _bought(now, 1)
-    owed = np.minimum(owed, now.book.value[:, CARD])
-    grown: Floats = owed * (1 + cards.CARD_RATE / 12 * UNPAID_MONTHS)
-    return grown + cards.PENALTY * UNPAID_MONTHS
+    """What is owed on the card after the months of arrears that are still to come."""
+    book = now.book
+    coming = np.maximum(UNPAID_MONTHS - book.behind, 0)
+    bought = np.where(book.behind == 0, 1.5, 0.0) * _bought(now, 1)
+    owed = np.minimum(-book.cash[:, POCKET_CARD] + bought, book.value[:, CARD])
+    grown: Floats = owed * (1 + cards.CARD_RATE / 12 * coming) + cards.PENALTY * coming
+    return grown
 
 
 def _new(book: Book, ahead: Ahead, chances: Floats) -> Floats:
