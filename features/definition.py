@@ -1,22 +1,69 @@
 """What a feature is: one function over dated facts, whose body is one expression.
 
 The engine trims the facts on both clocks before the function sees them, and it only counts,
-compares, picks and adds integers; what divides is done once, here, in numpy, so that every
-engine, thread count and batch size gives the same bits.
+compares, picks and adds integers; what divides is done once, in numpy, so that every engine,
+thread count and batch size gives the same bits. A feature that lacks its sentence, its reason in
+the three languages, or what it may be used for cannot be declared.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal, get_args
 
-import narwhals as nw
-import numpy as np
-from numpy.typing import NDArray
+from data.errors import FeatureError
+from features.facts import Array, Facts, Measure, quotient
 
-Array = NDArray[np.float64]
+__all__ = ["Array", "Facts", "Measure", "quotient"]
+
 DataClass = Literal["ordinary", "personal", "sensitive", "protected"]
-Unit = Literal["money", "count", "days", "months", "years", "share", "ratio", "flag", "rate"]
+Unit = Literal[
+    "money", "count", "days", "months", "years", "share", "ratio", "flag", "rate", "tier"
+]
+Higher = Literal["better", "worse", "neither"]
+Purpose = Literal["marketing", "service", "value", "credit", "fairness"]
+Window = int | None
+
+DATA_CLASSES: Mapping[DataClass, str] = {
+    "ordinary": "What the bank books about its own products and does itself.",
+    "personal": "Tells how the person lives: income, spending, place, contact with the bank.",
+    "sensitive": "May stand in a model only where the purpose bears it, and is watched: age.",
+    "protected": "May stand in no model; kept to measure whether models treat groups alike.",
+}
+DIRECTIONS: Mapping[Higher, str] = {
+    "better": "A higher value is usually good news: the customer stays, is worth more, or pays.",
+    "worse": "A higher value is usually bad news.",
+    "neither": "It depends on the question, or on the customer.",
+}
+PURPOSES: Mapping[Purpose, str] = {
+    "marketing": "What to offer, and whether it will be taken up.",
+    "service": "Who is about to leave, and how to look after them.",
+    "value": "What the relationship is worth.",
+    "credit": "Whether what is lent will be paid back.",
+    "fairness": "Whether groups are treated alike; serves no model.",
+}
+MODELS: tuple[Purpose, ...] = ("marketing", "service", "value", "credit")
+
+
+@dataclass(frozen=True)
+class Period:
+    """How a window is named: in the sentence, and in each language's reason."""
+
+    sentence: str
+    en: str
+    zh_tw: str
+    zh_cn: str
+
+
+# 120 days: a quarter of contribution, which is booked at month-ends and known days later.
+WINDOWS: Mapping[Window, Period] = {
+    30: Period("in the last 30 days", "in the last month", "近一個月", "近1个月"),
+    90: Period("in the last 90 days", "in the last quarter", "近三個月", "近3个月"),
+    120: Period("in the last 120 days", "in the last four months", "近四個月", "近4个月"),
+    180: Period("in the last 180 days", "in the last half year", "近六個月", "近6个月"),
+    365: Period("in the last year", "in the last year", "近一年", "近1年"),
+    None: Period("ever", "ever", "往來至今", "开户至今"),
+}
 
 
 @dataclass(frozen=True)
@@ -25,7 +72,10 @@ class Source:
 
     Attributes:
         tables: warehouse tables the facts are made of; all must have rows.
-        query: SQL giving customer_id, event_day, known_day and the fact's columns.
+        query: SQL giving customer_id, event_day, known_day and the fact's columns. It is run by
+            DuckDB and by Spark: ``unix_seconds`` and ``unix_date`` are the same in both.
+        data_class: how sensitive a feature of these facts is at least.
+        purposes: what features of these facts may serve at most.
         entity: the column whose latest row is a state (an account's balance), if any.
     """
 
@@ -33,182 +83,57 @@ class Source:
     about: str
     tables: tuple[str, ...]
     query: str
+    data_class: DataClass
+    purposes: tuple[Purpose, ...]
     entity: str | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Part:
-    """One integer aggregate that the engine computes; ``empty`` stands where there is no row."""
+@dataclass(frozen=True)
+class Reasons:
+    """How a reason names the feature: English, Chinese of Taiwan, Chinese of the mainland."""
 
-    aggregate: nw.Expr
-    empty: float
-
-
-@dataclass(frozen=True, eq=False)
-class Measure:
-    """Arithmetic over engine aggregates: a number for each row of a spine."""
-
-    parts: tuple[Part, ...]
-    combine: Callable[..., Array]
-
-    def __neg__(self) -> "Measure":
-        return Measure(self.parts, lambda *arrays: -self.combine(*arrays))
-
-    def __add__(self, other: "Measure") -> "Measure":
-        return self._with(other, np.add)
-
-    def __sub__(self, other: "Measure") -> "Measure":
-        return self._with(other, np.subtract)
-
-    def __truediv__(self, other: "Measure") -> "Measure":
-        return self._with(other, quotient)
-
-    def _with(self, other: "Measure", operation: Callable[[Array, Array], Array]) -> "Measure":
-        split = len(self.parts)
-        return Measure(
-            self.parts + other.parts,
-            lambda *arrays: operation(
-                self.combine(*arrays[:split]), other.combine(*arrays[split:])
-            ),
-        )
-
-
-def quotient(numerator: Array, denominator: Array) -> Array:
-    """Division that is missing, not infinite, where the denominator is zero."""
-    out = np.full(np.shape(numerator), np.nan)
-    np.divide(numerator, denominator, out=out, where=denominator != 0)
-    return out
-
-
-class Column:
-    """A column of facts, narrowed to some of the rows."""
-
-    def __init__(self, expr: nw.Expr, guard: nw.Expr | None) -> None:
-        self.expr, self.guard = expr, guard
-
-    def sum(self) -> Measure:
-        """Total; 0 where there is no row."""
-        return self._part(self._kept().sum(), 0.0)
-
-    def max(self) -> Measure:
-        """Largest; missing where there is no row."""
-        return self._part(self._kept().max(), np.nan)
-
-    def min(self) -> Measure:
-        """Smallest; missing where there is no row."""
-        return self._part(self._kept().min(), np.nan)
-
-    def count(self) -> Measure:
-        """How many rows with a value; 0 where there is no row."""
-        return self._part(self._kept().count(), 0.0)
-
-    def distinct(self) -> Measure:
-        """How many different values, nulls aside; 0 where there is no row."""
-        kept = self._kept()
-        nulls = Part(kept.is_null().cast(nw.Int64).sum(), 0.0)
-        return Measure(
-            (Part(kept.n_unique(), 0.0), nulls), lambda n, null: n - np.minimum(null, 1.0)
-        )
-
-    def _kept(self) -> nw.Expr:
-        return self.expr if self.guard is None else nw.when(self.guard).then(self.expr)
-
-    @staticmethod
-    def _part(aggregate: nw.Expr, empty: float) -> Measure:
-        return Measure((Part(aggregate, empty),), lambda array: array)
-
-    def isin(self, *values: str) -> nw.Expr:
-        """Rows whose value is one of these."""
-        return self.expr.is_in(list(values))
-
-    def __eq__(self, other: object) -> nw.Expr:  # type: ignore[override]  # builds a condition
-        return self.expr == _bare(other)
-
-    def __ne__(self, other: object) -> nw.Expr:  # type: ignore[override]  # builds a condition
-        return self.expr != _bare(other)
-
-    def __lt__(self, other: object) -> nw.Expr:
-        return self.expr < _bare(other)
-
-    def __gt__(self, other: object) -> nw.Expr:
-        return self.expr > _bare(other)
-
-    def __ge__(self, other: object) -> nw.Expr:
-        return self.expr >= _bare(other)
-
-    def __le__(self, other: object) -> nw.Expr:
-        return self.expr <= _bare(other)
-
-    def __sub__(self, other: object) -> "Column":
-        return Column(self.expr - _bare(other), self.guard)
-
-    def __add__(self, other: object) -> "Column":
-        return Column(self.expr + _bare(other), self.guard)
-
-    def __hash__(self) -> int:
-        return id(self)
-
-
-def _bare(value: object) -> nw.Expr:
-    return value.expr if isinstance(value, Column) else nw.lit(cast("int | str", value))
-
-
-class Facts:
-    """The rows a feature may see: known, past, and inside its window."""
-
-    def __init__(self, entity: str | None, guard: nw.Expr | None, states: set[int]) -> None:
-        self._entity, self._guard, self._states = entity, guard, states
-
-    def __getattr__(self, name: str) -> Column:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return Column(nw.col(name), self._guard)
-
-    @property
-    def age(self) -> Column:
-        """Whole days from the event to the as-of day."""
-        return self.as_of_day - self.event_day
-
-    def where(self, condition: nw.Expr) -> "Facts":
-        """Only the rows for which the condition holds."""
-        guard = condition if self._guard is None else self._guard & condition
-        return Facts(self._entity, guard, self._states)
-
-    def last(self, days: int) -> "Facts":
-        """Only the rows of the last ``days`` days."""
-        return self.where(self.age <= days)
-
-    def latest(self, before: int = 0) -> "Facts":
-        """For each entity only the newest row that is older than ``before`` days."""
-        self._states.add(before)
-        return self.where(nw.col(state_column(before)))
-
-    def count(self) -> Measure:
-        """How many rows; 0 where there is none."""
-        return self.event_day.count()
-
-
-def state_column(before: int) -> str:
-    """Name of the engine's marker for the newest row older than ``before`` days."""
-    return f"latest_{before}"
+    en: str
+    zh_tw: str
+    zh_cn: str
 
 
 @dataclass(frozen=True)
 class Feature:
-    """One column of a profile, as its author declared it."""
+    """One column of a profile, as its author declared it.
+
+    Attributes:
+        higher: what a higher value usually means to a banker.
+        purposes: what it may serve; a protected attribute serves fairness alone.
+        days: window; None reads everything ever known.
+
+    Raises:
+        FeatureError: anything of the catalogue entry is missing or contradicts what it is made of.
+    """
 
     name: str
     sentence: str
     unit: Unit
+    higher: Higher
     data_class: DataClass
+    purposes: tuple[Purpose, ...]
     subject: str
-    reason: str
+    reasons: Reasons
     source: Source | None = None
-    days: int | None = None
+    days: Window = None
     measure: Callable[[Facts], Measure] | None = None
     inputs: tuple["Feature", ...] = ()
     combine: Callable[..., Array] | None = None
     code: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        faults = [*_wording_faults(self), *_vocabulary_faults(self)] or _use_faults(self)
+        if faults:
+            raise FeatureError(f"feature '{self.name}' cannot be declared: {'; '.join(faults)}.")
+
+    @property
+    def reason(self) -> str:
+        """How a reason names it in English."""
+        return self.reasons.en
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -217,61 +142,186 @@ class Feature:
         return own + tuple(s for feature in self.inputs for s in feature.sources)
 
 
+def _wording_faults(feature: Feature) -> list[str]:
+    sentence, reasons = feature.sentence, feature.reasons
+    faults = []
+    if not sentence.endswith(".") or ". " in sentence or "\n" in sentence or len(sentence) > 80:
+        faults.append("its docstring must be one sentence of at most 80 characters")
+    for language, text in vars(reasons).items():
+        if not text.strip() or text.endswith((".", "。")):
+            faults.append(f"its reason ({language}) must be a phrase without a full stop")
+    # Big5 has no simplified characters, GB 2312 no traditional ones.
+    for language, text, charset in (
+        ("zh_tw", reasons.zh_tw, "big5"),
+        ("zh_cn", reasons.zh_cn, "gb2312"),
+    ):
+        strange = [c for c in text if not _stands_in(c, charset)]
+        if strange:
+            faults.append(f"its reason ({language}) is not written with {' '.join(strange)}")
+        if text.isascii():
+            faults.append(f"its reason ({language}) is not Chinese")
+    return faults
+
+
+def _stands_in(character: str, charset: str) -> bool:
+    try:
+        character.encode(charset)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _vocabulary_faults(feature: Feature) -> list[str]:
+    told: tuple[tuple[str, object, tuple[object, ...]], ...] = (
+        ("unit", feature.unit, get_args(Unit)),
+        ("higher", feature.higher, get_args(Higher)),
+        ("data class", feature.data_class, get_args(DataClass)),
+        ("window", feature.days, tuple(WINDOWS)),
+        *(("purpose", purpose, get_args(Purpose)) for purpose in feature.purposes),
+    )
+    return [
+        f"its {what} {value!r} is none of {', '.join(map(str, known))}"
+        for what, value, known in told
+        if value not in known
+    ]
+
+
+def _use_faults(feature: Feature) -> list[str]:
+    order: tuple[object, ...] = get_args(DataClass)
+    made_of = [feature.source] if feature.source else list(feature.inputs)
+    faults = []
+    if not feature.purposes:
+        faults.append("it may serve no purpose")
+    if (feature.data_class == "protected") != (feature.purposes == ("fairness",)):
+        faults.append("a protected attribute serves fairness, and nothing else does")
+    for part in made_of:
+        if order.index(feature.data_class) < order.index(part.data_class):
+            faults.append(f"'{part.name}' is {part.data_class}, so it must be that at least")
+        if feature.data_class != "protected" and not set(feature.purposes) <= set(part.purposes):
+            faults.append(f"'{part.name}' may not serve all of {', '.join(feature.purposes)}")
+    return faults
+
+
 def feature(
     source: Source,
-    *,
     unit: Unit,
-    days: int | None = None,
-    reason: str = "",
-    data_class: DataClass = "ordinary",
+    higher: Higher,
+    reason: str,
+    *,
+    days: Window = None,
+    data_class: DataClass | None = None,
+    purposes: tuple[Purpose, ...] | None = None,
 ) -> Callable[[Callable[[Facts], Measure]], Feature]:
     """Declare a feature over one source.
 
     Args:
         source: the facts it reads.
         unit: what a person reads its value in.
+        higher: what a higher value usually means to a banker.
+        reason: how a reason names it, "English | Chinese of Taiwan | Chinese of the mainland".
         days: window; None reads everything ever known.
-        reason: how a reason names it; the docstring's sentence where empty.
-        data_class: protected attributes may stand in no recipe.
+        data_class, purposes: the source's, unless it is more sensitive or may serve less.
     """
 
     def declare(function: Callable[[Facts], Measure]) -> Feature:
         return Feature(
+            name=function.__name__,
+            sentence=inspect.getdoc(function) or "",
+            unit=unit,
+            higher=higher,
+            data_class=data_class or source.data_class,
+            purposes=source.purposes if purposes is None else purposes,
+            reasons=_in_three_languages(function.__name__, reason),
             source=source,
             days=days,
             measure=function,
-            **_described(function, unit, data_class, reason),
+            **_written(function),
+        )
+
+    return declare
+
+
+def windowed(
+    source: Source,
+    windows: tuple[Window, ...],
+    unit: Unit,
+    higher: Higher,
+    reason: str,
+    *,
+    purposes: tuple[Purpose, ...] | None = None,
+) -> Callable[[Callable[[Facts], Measure]], dict[Window, Feature]]:
+    """Declare one function over several windows: a feature ``name_90d`` for each.
+
+    The docstring and the reason say ``{when}`` where the window is to stand. The window None,
+    everything ever known, gives the feature the function's own name.
+    """
+
+    def declare(function: Callable[[Facts], Measure]) -> dict[Window, Feature]:
+        return {days: _in_window(function, days) for days in windows}
+
+    def _in_window(function: Callable[[Facts], Measure], days: Window) -> Feature:
+        name = f"{function.__name__}_{days}d" if days else function.__name__
+        said = _in_three_languages(name, reason)
+        period = WINDOWS.get(days) or Period(*[f"in {days} days"] * 4)
+        return Feature(
+            name=name,
+            sentence=(inspect.getdoc(function) or "").format(when=period.sentence),
+            unit=unit,
+            higher=higher,
+            data_class=source.data_class,
+            purposes=source.purposes if purposes is None else purposes,
+            reasons=Reasons(
+                said.en.format(when=period.en),
+                said.zh_tw.format(when=period.zh_tw),
+                said.zh_cn.format(when=period.zh_cn),
+            ),
+            source=source,
+            days=days,
+            measure=function,
+            **_written(function),
         )
 
     return declare
 
 
 def derived(
-    *inputs: Feature,
-    unit: Unit,
-    reason: str = "",
-    data_class: DataClass = "ordinary",
+    inputs: tuple[Feature, ...], unit: Unit, higher: Higher, reason: str
 ) -> Callable[[Callable[..., Array]], Feature]:
-    """Declare a feature computed from other features' values."""
+    """Declare a feature computed from other features' values.
+
+    It is as sensitive as the most sensitive of them and serves what all of them may serve.
+    """
+    order = get_args(DataClass)
 
     def declare(function: Callable[..., Array]) -> Feature:
         return Feature(
-            inputs=inputs, combine=function, **_described(function, unit, data_class, reason)
+            name=function.__name__,
+            sentence=inspect.getdoc(function) or "",
+            unit=unit,
+            higher=higher,
+            data_class=max((used.data_class for used in inputs), key=order.index),
+            purposes=tuple(p for p in PURPOSES if all(p in used.purposes for used in inputs)),
+            reasons=_in_three_languages(function.__name__, reason),
+            inputs=inputs,
+            combine=function,
+            **_written(function),
         )
 
     return declare
 
 
-def _described(
-    function: Callable[..., Any], unit: Unit, data_class: DataClass, reason: str
-) -> dict[str, Any]:
-    sentence = inspect.getdoc(function) or ""
+def _in_three_languages(name: str, reason: str) -> Reasons:
+    texts = [text.strip() for text in reason.split("|")]
+    if len(texts) != 3:
+        raise FeatureError(
+            f"feature '{name}' cannot be declared: its reason has {len(texts)} languages;"
+            " write 'English | Chinese of Taiwan | Chinese of the mainland'."
+        )
+    return Reasons(*texts)
+
+
+def _written(function: Callable[..., Any]) -> dict[str, Any]:
     return {
-        "name": function.__name__,
-        "sentence": sentence,
-        "unit": unit,
-        "data_class": data_class,
         "subject": function.__module__.rsplit(".", 1)[-1],
-        "reason": reason or sentence.rstrip("."),
         "code": inspect.getsource(function),
     }

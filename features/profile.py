@@ -3,22 +3,20 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
-import duckdb
-import narwhals as nw
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from data.errors import FeatureError
 from data.warehouse import Warehouse
+from features.aggregation import aggregated
+from features.calendar import day_number as day_number
 from features.catalogue import CATALOGUE, feature_named
-from features.definition import Array, Facts, Feature, Measure, Part, Source, state_column
+from features.definition import Array, Feature, Source
+from features.engines import DuckEngine, Engine
+from features.facts import Facts, Measure, Rows
 
-EPOCH = date(1970, 1, 1)
-_KEYS = ("customer_id", "as_of_day")
 Progress = Callable[[str, int, int], None]
 
 
@@ -43,13 +41,8 @@ class Profiles:
         return self.frame[list(self.features)].to_numpy(np.float64)
 
 
-def day_number(day: date) -> int:
-    """Days since 1970-01-01."""
-    return (day - EPOCH).days
-
-
 def build(
-    warehouse: Warehouse,
+    store: Warehouse | Engine,
     spine: pd.DataFrame,
     features: Iterable[str] | None = None,
     *,
@@ -60,28 +53,30 @@ def build(
     A row reads only facts that had happened and were known strictly before its as-of day.
 
     Args:
+        store: a warehouse, read with DuckDB, or an engine.
         spine: columns customer_id (str) and as_of (date); one row per profile wanted.
         features: names; None means the whole catalogue.
 
     Raises:
         FeatureError: an unknown feature; a spine without its columns, with a row twice, or with
-            a row that names no customer or no day.
+            a row that names no customer or no day; a feature that is not one number a customer.
     """
     wanted = [feature_named(name) for name in (features or CATALOGUE)]
     rows = _spine_table(spine)
-    connection, manifest = warehouse.connect(), warehouse.manifest
+    engine = DuckEngine(store) if isinstance(store, Warehouse) else store
     needed = _with_inputs(wanted)
-    absent = _absent(needed, manifest.tables)
+    absent = _absent(needed, engine.tables)
     values: dict[str, Array] = {}
     sources = {f.source.name: f.source for f in needed if f.source and f.name not in absent}
     for number, source in enumerate(sources.values()):
         if progress:
             progress(source.name, number, len(sources))
         mine = [f for f in needed if f.source is source and f.name not in absent]
-        values |= _aggregate(connection, rows, source, mine)
+        values |= _measured(engine, rows, source, mine)
     for feature in needed:
         if feature.combine and feature.name not in absent:
-            values[feature.name] = feature.combine(*(values[i.name] for i in feature.inputs)) + 0.0
+            found = feature.combine(*(values[i.name] for i in feature.inputs))
+            values[feature.name] = _numbers(feature, found, len(spine))
     present = [f.name for f in wanted if f.name in values]
     frame = pd.concat(
         [
@@ -90,7 +85,7 @@ def build(
         ],
         axis=1,
     )
-    return Profiles(frame, tuple(present), absent, manifest.digest)
+    return Profiles(frame, tuple(present), absent, engine.manifest)
 
 
 def _spine_table(spine: pd.DataFrame) -> pa.Table:
@@ -105,7 +100,7 @@ def _spine_table(spine: pd.DataFrame) -> pa.Table:
         )
     if spine["customer_id"].isna().any():
         raise FeatureError(f"{spine['customer_id'].isna().sum()} spine rows without a customer_id.")
-    days = [_as_of_day(day) for day in spine["as_of"]]
+    days = spine["as_of"].map({day: _as_of_day(day) for day in spine["as_of"].unique()})
     return pa.table(
         {
             "customer_id": pa.array(spine["customer_id"], pa.string()),
@@ -144,76 +139,56 @@ def _absent(features: Sequence[Feature], tables: tuple[str, ...]) -> dict[str, s
     return absent
 
 
-def _measured(features: Sequence[Feature], source: Source) -> tuple[dict[str, Measure], set[int]]:
-    states: set[int] = set()
-    measures = {}
-    for feature in features:
-        facts = Facts(source.entity, None, states)
-        within = facts if feature.days is None else facts.last(feature.days)
-        measure = feature.measure(within) if feature.measure else None
-        if not isinstance(measure, Measure):
-            raise FeatureError(
-                f"feature '{feature.name}' must return one number a customer (a sum, count,"
-                f" minimum, maximum or their arithmetic), not {type(measure).__name__}."
-            )
-        measures[feature.name] = measure
-    if states and source.entity is None:
-        raise FeatureError(f"source '{source.name}' has no entity whose latest row is a state.")
-    return measures, states
-
-
-def _aggregate(
-    connection: duckdb.DuckDBPyConnection, spine: pa.Table, source: Source, features: list[Feature]
+def _measured(
+    engine: Engine, rows: pa.Table, source: Source, features: list[Feature]
 ) -> dict[str, Array]:
-    measures, states = _measured(features, source)
-    windows = [feature.days for feature in features]
-    known = _trimmed(connection, spine, source, None if None in windows else windows)
-    for before in sorted(states):
-        known = known.with_columns(_is_latest(source.entity or "", before))
+    columns = _readable(engine, source, features)
+    measures = {f.name: _asked(f, source, columns) for f in features}
     parts = [part for measure in measures.values() for part in measure.parts]
-    named = {f"p{i}": part for i, part in enumerate(parts)}
-    grouped = known.group_by("place").agg(
-        *(part.aggregate.alias(name) for name, part in named.items())
-    )
-    table = grouped.collect("pyarrow").to_native()
-    columns = iter(_filled(table, named, spine.num_rows))
-    return {
-        # Adding zero turns -0.0 into 0.0, so that equal numbers have equal bits.
-        name: measure.combine(*(next(columns) for _ in measure.parts)) + 0.0
-        for name, measure in measures.items()
-    }
+    arrays = iter(aggregated(engine, rows, source, parts))
+    found = {}
+    for feature in features:
+        measure = measures[feature.name]
+        numbers = measure.combine(*(next(arrays) for _ in measure.parts))
+        found[feature.name] = _numbers(feature, numbers, rows.num_rows)
+    return found
 
 
-def _trimmed(
-    connection: duckdb.DuckDBPyConnection,
-    spine: pa.Table,
-    source: Source,
-    windows: list[Any] | None,
-) -> nw.LazyFrame[Any]:
-    """Facts joined to the spine, both clocks strictly before the as-of day."""
-    connection.register("spine", spine)
-    facts = nw.from_native(connection.sql(source.query)).lazy()
-    rows = nw.from_native(connection.sql("SELECT * FROM spine")).lazy()
-    event, known, as_of = nw.col("event_day"), nw.col("known_day"), nw.col("as_of_day")
-    seen = rows.join(facts, on="customer_id", how="inner").filter(event < as_of, known < as_of)
-    return seen if windows is None else seen.filter(as_of - event <= max(windows))
+def _readable(engine: Engine, source: Source, features: list[Feature]) -> frozenset[str]:
+    """The columns of a source, or an error that names who needs it."""
+    try:
+        return frozenset(engine.facts(source).collect_schema().names())
+    except FeatureError as error:
+        others = f" (and {len(features) - 1} more)" if len(features) > 1 else ""
+        raise FeatureError(
+            f"feature '{features[0].name}'{others} cannot be built: {error}"
+        ) from None
 
 
-def _is_latest(entity: str, before: int) -> nw.Expr:
-    # Days fit 16 bits until 2149, so one integer orders rows by event, then by knowledge; the
-    # second of the event tells the last of two rows of one day.
-    stamp = nw.col("moment") * 65536 + nw.col("known_day")
-    old = nw.col("as_of_day") - nw.col("event_day") > before
-    newest = nw.when(old).then(stamp).max().over("place", entity)
-    return (old & (stamp == newest)).fill_null(False).alias(state_column(before))
+def _asked(feature: Feature, source: Source, columns: frozenset[str]) -> Measure:
+    facts = Facts(feature.name, source.name, columns, Rows(oldest=feature.days))
+    measure = feature.measure(facts) if feature.measure else None
+    if not isinstance(measure, Measure):
+        raise FeatureError(
+            f"feature '{feature.name}' must return one number a customer (a sum, count,"
+            f" minimum, maximum or their arithmetic), not {type(measure).__name__}."
+        )
+    stateful = any(p.rows.state or p.aggregate == "day_sum" for p in measure.parts)
+    if stateful and source.entity is None:
+        raise FeatureError(
+            f"feature '{feature.name}' asks for a state, but the source '{source.name}' has no"
+            " entity whose latest row is one."
+        )
+    return measure
 
 
-def _filled(table: pa.Table, parts: dict[str, Part], rows: int) -> list[Array]:
-    place = table["place"].to_numpy()
-    filled = []
-    for name, part in parts.items():
-        column = np.full(rows, part.empty)
-        found = pc.cast(table[name], pa.float64()).to_numpy(zero_copy_only=False)
-        column[place] = np.where(np.isnan(found), part.empty, found)
-        filled.append(column)
-    return filled
+def _numbers(feature: Feature, found: object, rows: int) -> Array:
+    if not isinstance(found, np.ndarray) or found.shape != (rows,):
+        shape = getattr(found, "shape", type(found).__name__)
+        raise FeatureError(
+            f"feature '{feature.name}' must give one number a customer: for {rows} rows it gave"
+            f" {shape}."
+        )
+    # Adding zero turns -0.0 into 0.0, so that equal numbers have equal bits.
+    numbers: Array = found + 0.0
+    return numbers

@@ -1,6 +1,5 @@
 """Which customers, as of which days."""
 
-from calendar import monthrange
 from collections.abc import Sequence
 from datetime import date, timedelta
 
@@ -8,7 +7,9 @@ import pandas as pd
 
 from data.errors import FeatureError
 from data.warehouse import Warehouse
-from features.profile import EPOCH, day_number
+from features.calendar import day_number, numbered_day
+from features.calendar import month_end as month_end
+from features.calendar import months_before as months_before
 
 BOOKED = ("transactions", "balances")
 REPORTED = (*BOOKED, "repayments", "statements", "loan_outcomes")
@@ -30,18 +31,7 @@ def extent(warehouse: Warehouse) -> tuple[date, date]:
         f"SELECT (SELECT min(first) FROM ({' UNION ALL '.join(firsts)})) AS first,"
         f" (SELECT max(last) FROM ({' UNION ALL '.join(lasts)})) AS last"
     )
-    return EPOCH + timedelta(int(found["first"][0])), EPOCH + timedelta(int(found["last"][0]))
-
-
-def month_end(day: date) -> date:
-    """The last day of the month of ``day``."""
-    return day.replace(day=monthrange(day.year, day.month)[1])
-
-
-def months_before(day: date, months: int) -> date:
-    """The last day of the month ``months`` before that of ``day``."""
-    count = day.year * 12 + day.month - 1 - months
-    return month_end(date(count // 12, count % 12 + 1, 1))
+    return numbered_day(int(found["first"][0])), numbered_day(int(found["last"][0]))
 
 
 def month_ends(last: date, count: int) -> list[date]:

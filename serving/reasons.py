@@ -74,7 +74,7 @@ def shown(value: float, unit: Unit) -> str:
             return f"{value:.2f}"
         case "flag":
             return "yes" if value else "no"
-        case "count":
+        case "count" | "tier":
             return f"{value:,.0f}"
         case _:
             return f"{value:,.0f} {unit}"

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from data.errors import TrainingError, UnknownQuestion
 from features.catalogue import CATALOGUE
+from features.definition import Purpose
 from training.labels import (
     CHURN,
     CREDIT_RISK,
@@ -16,7 +17,13 @@ from training.labels import (
     propensity,
 )
 
-QUESTIONS = ("churn", "lifetime_value", "propensity", "credit_risk")
+PURPOSES: Mapping[str, Purpose] = {
+    "churn": "service",
+    "lifetime_value": "value",
+    "propensity": "marketing",
+    "credit_risk": "credit",
+}
+QUESTIONS = tuple(PURPOSES)
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,8 @@ class Recipe:
         least_events: outcomes of the rarer kind needed to train and to test.
 
     Raises:
-        TrainingError: a feature that is not in the catalogue, or is a protected attribute.
+        TrainingError: a feature that is not in the catalogue, is a protected attribute, or may not
+            serve what the question is asked for.
     """
 
     name: str
@@ -52,6 +60,13 @@ class Recipe:
             raise TrainingError(
                 f"recipe {self.name}: protected attributes may not be used: {', '.join(banned)}"
             )
+        purpose = PURPOSES[self.label.question]
+        foreign = [n for n in self.features if purpose not in CATALOGUE[n].purposes]
+        if foreign:
+            raise TrainingError(
+                f"recipe {self.name} serves {purpose}, which these features may not:"
+                f" {', '.join(foreign)}"
+            )
         object.__setattr__(self, "monotone", MappingProxyType(dict(self.monotone)))
 
     @property
@@ -60,42 +75,57 @@ class Recipe:
         return self.name.partition(".")[2] or None
 
 
-def _of(*subjects: str, without: tuple[str, ...] = ()) -> tuple[str, ...]:
+def _serving(purpose: Purpose, *subjects: str) -> tuple[str, ...]:
+    """Every feature of the subjects (all of them by default) that may serve a purpose."""
     return tuple(
         f.name
         for f in CATALOGUE.values()
-        if f.subject in subjects
-        and f.data_class != "protected"
-        and f.name not in ("days_since_birth", *without)
+        if purpose in f.purposes
+        and (not subjects or f.subject in subjects)
+        and f.name != "days_since_birth"  # age_years says it in people's words
     )
 
 
-EVERYTHING = _of("demographics", "products", "balances", "activity", "channels", "credit", "value")
-
 _RISK_DIRECTIONS = {
     "loan_days_past_due": 1,
+    "loan_worst_arrears_90d": 1,
     "loan_worst_arrears_365d": 1,
+    "loan_worst_arrears": 1,
     "loan_arrears_months_365d": 1,
+    "loan_arrears_months": 1,
     "card_days_past_due": 1,
+    "card_worst_arrears_90d": 1,
     "card_worst_arrears_365d": 1,
+    "card_worst_arrears": 1,
+    "card_arrears_months_365d": 1,
+    "card_arrears_months": 1,
+    "card_arrears_30_365d": 1,
+    "over_limit_365d": 1,
     "limit_use": 1,
+    "minimum_payments_180d": 1,
     "minimum_payments_365d": 1,
     "penalties_365d": 1,
+    "refusals_365d": 1,
+    "days_overdrawn_90d": 1,
     "days_overdrawn_365d": 1,
+    "lowest_balance_30d": -1,
     "lowest_balance_90d": -1,
     "lowest_balance_365d": -1,
 }
 
 _RECIPES = (
-    Recipe("churn", CHURN, EVERYTHING),
-    Recipe("lifetime_value", LIFETIME_VALUE, EVERYTHING),
-    *(Recipe(f"propensity.{family}", propensity(family), EVERYTHING) for family in OFFERED),
-    Recipe("credit_risk", CREDIT_RISK, EVERYTHING, monotone=_RISK_DIRECTIONS),
+    Recipe("churn", CHURN, _serving("service")),
+    Recipe("lifetime_value", LIFETIME_VALUE, _serving("value")),
+    *(
+        Recipe(f"propensity.{family}", propensity(family), _serving("marketing"))
+        for family in OFFERED
+    ),
+    Recipe("credit_risk", CREDIT_RISK, _serving("credit"), monotone=_RISK_DIRECTIONS),
 )
 _LOAN_STATUS = Recipe(
     "credit_risk",
     LOAN_STATUS,
-    _of("demographics", "products", "balances", "activity"),
+    _serving("credit", "demographics", "products", "balances", "activity"),
     monotone=_RISK_DIRECTIONS,
     leaves=6,
     smallest_leaf=10,

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from data import contribution
 from data.contracts import Kind
 from data.tables import CANONICAL, PRODUCT_FAMILIES
 from data.warehouse import Batch, Manifest, Warehouse
@@ -41,8 +42,7 @@ def schemas() -> dict[str, pa.Schema]:
     for table in CANONICAL:
         columns = [pa.field(c.name, ARROW[c.kind]) for c in table.columns]
         found[table.name] = pa.schema([*columns, *days] if table.dated else columns)
-    names = pa.field("customer_id", pa.string()), pa.field("account_id", pa.string())
-    found["contributions"] = pa.schema([*names, *days, pa.field("contribution", pa.int64())])
+    found["contributions"] = contribution.schema()
     return found
 
 

@@ -90,7 +90,7 @@ def test_profiles_name_the_manifest_they_were_built_on(booked: Warehouse) -> Non
 def test_a_feature_that_returns_rows_is_refused_by_name(
     booked: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    @feature(LOANS, unit="money")
+    @feature(LOANS, "money", "neither", "Rows | 筆數 | 笔数")
     def rows_not_a_number(granted: Facts) -> Measure:
         """Rows."""
         return granted.amount  # type: ignore[return-value]  # the author's mistake

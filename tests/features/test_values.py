@@ -23,6 +23,9 @@ EVERYTHING: dict[str, dict[str, Any]] = {
     "interactions": {"customer_id": "C9"},
     "applications": {"customer_id": "C9"},
     "contacts": {"customer_id": "C9"},
+    "consents": {"customer_id": "C9"},
+    "suitability": {"customer_id": "C9"},
+    "collateral": {},
     "contributions": {"customer_id": "C9", "account_id": "A9", "contribution": 1},
 }
 
@@ -102,7 +105,7 @@ def test_products_held_are_those_opened_and_not_closed(hand: DatedBank) -> None:
     hand.add("closings", on="2024-06-30", known="2024-07-02", account_id="A1")  # not known yet
     wanted = ["products_opened", "products_closed", "products_held", "families_opened"]
     assert hand.values(wanted) == [3, 1, 2, 3]
-    assert hand.values(["days_since_opening", "products_closed_180d"]) == [30, 1]
+    assert hand.values(["days_since_opening", "closed_by_customer_180d"]) == [30, 1]
 
 
 def test_tenure_and_age_in_days_and_completed_years(hand: DatedBank) -> None:
@@ -144,7 +147,7 @@ def test_a_ratio_over_nothing_is_missing_not_infinite(full: DatedBank) -> None:
 
 def test_contribution_may_be_negative(hand: DatedBank) -> None:
     for day, earned in (("2024-02-29", 900), ("2024-03-31", 600), ("2024-05-31", -1100)):
-        hand.add("contributions", on=day, customer_id="C1", contribution=earned)
+        hand.add("contributions", on=day, customer_id="C1", account_id="A1", contribution=earned)
     assert hand.values(["contribution_365d", "contribution_120d"]) == [400, -500]
     assert hand.value("contribution_trend") == -1500 / 400
 
@@ -152,7 +155,8 @@ def test_contribution_may_be_negative(hand: DatedBank) -> None:
 def test_a_customer_without_history_has_a_defined_value_everywhere(full: DatedBank) -> None:
     values = dict(zip(CATALOGUE, full.values(list(CATALOGUE)), strict=True))
     assert not any(math.isinf(v) for v in values.values())
-    counts = [n for n, f in CATALOGUE.items() if f.unit == "count" and f.subject != "products"]
+    elsewhere = ("products", "demographics")
+    counts = [n for n, f in CATALOGUE.items() if f.unit == "count" and f.subject not in elsewhere]
     assert {n: values[n] for n in counts} == dict.fromkeys(counts, 0.0)
     missing = ["days_since_own_booking", "lowest_balance_90d", "booking_trend_90d", "limit_use"]
     assert all(math.isnan(values[name]) for name in missing)

@@ -4,8 +4,8 @@ import pytest
 
 from data.errors import TrainingError, UnknownQuestion
 from features.catalogue import CATALOGUE
-from training.labels import CHURN, OFFERED
-from training.recipes import QUESTIONS, Recipe, chosen, recipes
+from training.labels import CHURN, CREDIT_RISK, OFFERED
+from training.recipes import PURPOSES, QUESTIONS, Recipe, chosen, recipes
 
 SIMULATED = ("accounts", "balances", "contributions", "loans", "repayments", "transactions")
 BERKA = ("accounts", "balances", "loan_outcomes", "loans", "transactions")
@@ -27,6 +27,17 @@ def test_no_recipe_reads_a_protected_attribute(recipe: Recipe) -> None:
 def test_a_protected_attribute_is_refused_by_name() -> None:
     with pytest.raises(TrainingError, match=r"protected attributes.*is_female"):
         Recipe("churn", CHURN, ("tenure_days", "is_female"))
+
+
+def test_a_feature_that_may_not_serve_the_question_is_refused_by_name() -> None:
+    with pytest.raises(TrainingError, match=r"serves credit, which .* may not: complaints_180d"):
+        Recipe("credit_risk", CREDIT_RISK, ("tenure_days", "complaints_180d"))
+
+
+@pytest.mark.parametrize("recipe", EVERY, ids=lambda recipe: recipe.label.version)
+def test_every_feature_of_a_recipe_may_serve_what_it_is_asked_for(recipe: Recipe) -> None:
+    purpose = PURPOSES[recipe.label.question]
+    assert all(purpose in CATALOGUE[name].purposes for name in recipe.features)
 
 
 @pytest.mark.parametrize("monotone", [{}, {"mood": 1}])

@@ -1,0 +1,118 @@
+"""What answers integer aggregates: DuckDB for a whole book, Polars for one customer.
+
+An engine gives dated facts as a narwhals frame; what is asked of it is the same on each.
+"""
+
+from typing import Any, Protocol
+
+import duckdb
+import narwhals as nw
+import polars as pl
+import pyarrow as pa
+
+from data.errors import FeatureError
+from data.warehouse import Warehouse
+from features.definition import Source
+
+_MACROS = """
+    CREATE OR REPLACE TEMP MACRO unix_date(day) AS CAST(day - DATE '1970-01-01' AS BIGINT);
+    CREATE OR REPLACE TEMP MACRO unix_seconds(moment) AS
+        epoch_us(moment) // 1000000 - CAST(epoch_us(moment) % 1000000 < 0 AS BIGINT)
+"""
+
+
+class Engine(Protocol):
+    """Where dated facts are, and what computes over them."""
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Tables that have rows."""
+
+    @property
+    def manifest(self) -> str:
+        """Digest of the warehouse manifest that is read."""
+
+    def facts(self, source: Source) -> nw.LazyFrame[Any]:
+        """All facts of a source.
+
+        Raises:
+            FeatureError: a table lacks a column that the source reads.
+        """
+
+    def spine(self, rows: pa.Table) -> nw.LazyFrame[Any]:
+        """The rows that profiles are wanted for."""
+
+
+class DuckEngine:
+    """DuckDB over the warehouse's views: the default."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._manifest = warehouse.manifest
+        self.connection = warehouse.connect(self._manifest)
+        self.connection.execute(_MACROS)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Tables that have rows."""
+        return self._manifest.tables
+
+    @property
+    def manifest(self) -> str:
+        """Digest of the warehouse manifest that is read."""
+        return self._manifest.digest
+
+    def facts(self, source: Source) -> nw.LazyFrame[Any]:
+        """All facts of a source."""
+        return nw.from_native(self.rows(source)).lazy()
+
+    def rows(self, source: Source) -> duckdb.DuckDBPyRelation:
+        """All facts of a source, as a relation of this engine."""
+        try:
+            return self.connection.sql(source.query)
+        except duckdb.BinderException as error:
+            raise unreadable(source, str(error).split("\n")[0]) from None
+
+    def spine(self, rows: pa.Table) -> nw.LazyFrame[Any]:
+        """The rows that profiles are wanted for."""
+        self.connection.register("spine", rows)
+        return nw.from_native(self.connection.sql("SELECT * FROM spine")).lazy()
+
+
+class PolarsEngine:
+    """Polars over the facts of one customer."""
+
+    def __init__(self, warehouse: Warehouse, customer_id: str) -> None:
+        self._store, self._customer = DuckEngine(warehouse), customer_id
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Tables that have rows."""
+        return self._store.tables
+
+    @property
+    def manifest(self) -> str:
+        """Digest of the warehouse manifest that is read."""
+        return self._store.manifest
+
+    def facts(self, source: Source) -> nw.LazyFrame[Any]:
+        """All facts of a source about the customer."""
+        theirs = duckdb.ColumnExpression("customer_id") == duckdb.ConstantExpression(self._customer)
+        return _in_polars(self._store.rows(source).filter(theirs).to_arrow_table())
+
+    def spine(self, rows: pa.Table) -> nw.LazyFrame[Any]:
+        """The rows that profiles are wanted for."""
+        return _in_polars(rows)
+
+
+def _in_polars(rows: pa.Table) -> nw.LazyFrame[Any]:
+    frame = pl.from_arrow(rows)
+    assert isinstance(frame, pl.DataFrame)
+    return nw.from_native(frame.lazy())
+
+
+def unreadable(source: Source, fault: str) -> FeatureError:
+    """That a source cannot be read, to be told with the name of a feature that needs it."""
+    return FeatureError(
+        f"source '{source.name}' cannot be read from {', '.join(source.tables)}: {fault}."
+        " Load the warehouse again, or complete the table."
+    )
