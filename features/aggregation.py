@@ -63,7 +63,10 @@ def _trimmed(
     engine: Engine, spine: pa.Table, source: Source, longest: int | None
 ) -> nw.LazyFrame[Any]:
     """Facts joined to the spine, both clocks strictly before the as-of day."""
-    rows = engine.spine(spine).join(engine.facts(source), on="customer_id", how="inner")
+    # In 64 bits, since Polars would add 32 bits up to 32.
+    days = nw.col("event_day", "known_day").cast(nw.Int64)
+    facts = engine.facts(source).with_columns(days)
+    rows = engine.spine(spine).join(facts, on="customer_id", how="inner")
     seen = rows.filter(_EVENT < _AS_OF, _KNOWN < _AS_OF)
     return seen if longest is None else seen.filter(longest >= _AGE)
 
@@ -81,8 +84,8 @@ def _with_month_ends(spine: pa.Table, cuts: list[Cut]) -> pa.Table:
     days, place = np.unique(spine["as_of_day"].to_numpy(), return_inverse=True)
     for months in [cut.months for cut in cuts if cut.months]:
         ends = [day_number(months_before(numbered_day(int(day)), months)) for day in days]
-        column = np.array(ends, np.int32)[place]
-        spine = spine.append_column(f"month_end_{months}", pa.array(column, pa.int32()))
+        column = np.array(ends, np.int64)[place]
+        spine = spine.append_column(f"month_end_{months}", pa.array(column))
     return spine
 
 

@@ -3,6 +3,7 @@
 An engine gives dated facts as a narwhals frame; what is asked of it is the same on each.
 """
 
+from datetime import date
 from typing import Any, Protocol
 
 import duckdb
@@ -12,6 +13,7 @@ import pyarrow as pa
 
 from data.errors import FeatureError
 from data.warehouse import Warehouse
+from features.calendar import day_number
 from features.definition import Source
 
 _MACROS = """
@@ -83,6 +85,7 @@ class PolarsEngine:
 
     def __init__(self, warehouse: Warehouse, customer_id: str) -> None:
         self._store, self._customer = DuckEngine(warehouse), customer_id
+        self._read: dict[str, nw.LazyFrame[Any]] = {}
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -94,10 +97,23 @@ class PolarsEngine:
         """Digest of the warehouse manifest that is read."""
         return self._store.manifest
 
+    def known_before(self, day: date) -> bool:
+        """Whether the bank knew the customer strictly before a day."""
+        found = self._store.connection.execute(
+            "SELECT 1 FROM customers WHERE customer_id = $1 AND event_day < $2 AND known_day < $2",
+            [self._customer, day_number(day)],
+        ).fetchall()
+        return bool(found)
+
     def facts(self, source: Source) -> nw.LazyFrame[Any]:
         """All facts of a source about the customer."""
-        theirs = duckdb.ColumnExpression("customer_id") == duckdb.ConstantExpression(self._customer)
-        return _in_polars(self._store.rows(source).filter(theirs).to_arrow_table())
+        if source.name not in self._read:
+            column = duckdb.ColumnExpression("customer_id")
+            theirs = self._store.rows(source).filter(
+                column == duckdb.ConstantExpression(self._customer)
+            )
+            self._read[source.name] = _in_polars(theirs.to_arrow_table())
+        return self._read[source.name]
 
     def spine(self, rows: pa.Table) -> nw.LazyFrame[Any]:
         """The rows that profiles are wanted for."""

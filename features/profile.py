@@ -104,7 +104,7 @@ def _spine_table(spine: pd.DataFrame) -> pa.Table:
     return pa.table(
         {
             "customer_id": pa.array(spine["customer_id"], pa.string()),
-            "as_of_day": pa.array(days, pa.int32()),
+            "as_of_day": pa.array(days, pa.int64()),
             "place": pa.array(range(len(spine)), pa.int64()),
         }
     )

@@ -46,13 +46,7 @@ def customers_as_of(warehouse: Warehouse, days: Sequence[date]) -> pd.DataFrame:
     Raises:
         FeatureError: a day lies outside what the warehouse has seen.
     """
-    first, last = extent(warehouse)
-    outside = [day for day in days if not first < day <= last + timedelta(1)]
-    if outside:
-        raise FeatureError(
-            f"as-of {outside[0]} lies outside the data, which runs from {first} to {last}."
-            f" Choose a day from {first + timedelta(1)} to {last + timedelta(1)}."
-        )
+    refuse_outside(warehouse, days)
     connection = warehouse.connect()
     frames = []
     for day in days:
@@ -63,6 +57,21 @@ def customers_as_of(warehouse: Warehouse, days: Sequence[date]) -> pd.DataFrame:
         ).fetchall()
         frames.append(pd.DataFrame({"customer_id": [row[0] for row in rows], "as_of": day}))
     return pd.concat(frames, ignore_index=True)
+
+
+def refuse_outside(warehouse: Warehouse, days: Sequence[date]) -> None:
+    """Refuse days for which the warehouse cannot tell a profile.
+
+    Raises:
+        FeatureError: a day lies outside what the warehouse has seen.
+    """
+    first, last = extent(warehouse)
+    outside = [day for day in days if not first < day <= last + timedelta(1)]
+    if outside:
+        raise FeatureError(
+            f"as-of {outside[0]} lies outside the data, which runs from {first} to {last}."
+            f" Choose a day from {first + timedelta(1)} to {last + timedelta(1)}."
+        )
 
 
 def newest_as_of(warehouse: Warehouse) -> date:

@@ -1,6 +1,6 @@
 """Say what a test needs of the machine; skip it where that is missing, fail it where it is required.
 
-A test marked `postgres`, `java`, `chromium` or `data` is skipped, with the reason, on a
+A test marked `postgres`, `java`, `spark`, `chromium` or `data` is skipped, with the reason, on a
 machine that lacks the thing. ZHIKE_REQUIRE=postgres,data turns those skips into failures,
 so that a green run cannot hide what never ran.
 """
@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 
@@ -61,6 +62,10 @@ def missing_java() -> str | None:
     return None
 
 
+def missing_spark() -> str | None:
+    return None if find_spec("pyspark") else "pyspark is not installed; it is the extra spark"
+
+
 def missing_chromium() -> str | None:
     names = ("chromium", "chromium-browser", "google-chrome")
     return None if any(map(shutil.which, names)) else "Chromium is not installed"
@@ -74,6 +79,7 @@ def missing_data() -> str | None:
 MISSING: dict[str, Callable[[], str | None]] = {
     "postgres": missing_postgres,
     "java": missing_java,
+    "spark": missing_spark,
     "chromium": missing_chromium,
     "data": missing_data,
 }
