@@ -70,7 +70,7 @@ def session(master: str = "local[*]", **settings: str) -> Iterator["SparkSession
 
 
 def _demand() -> None:
-    if importlib.util.find_spec("pyspark") is None:
+    if not _has_pyspark():
         raise ConfigurationError(
             "the engine spark needs pyspark. Install the extra: ZHIKE_EXTRAS=spark ./zhike ...,"
             " or uv sync --extra spark."
@@ -89,6 +89,13 @@ def _demand() -> None:
             f"the engine spark needs Java {OLDEST_JAVA} or later; {java} is"
             f" {version or 'of an unknown version'}. Point JAVA_HOME at a newer one."
         )
+
+
+def _has_pyspark() -> bool:
+    try:
+        return importlib.util.find_spec("pyspark") is not None
+    except ValueError:  # what find_spec says of a module that was blocked
+        return False
 
 
 class SparkEngine:
@@ -115,7 +122,7 @@ class SparkEngine:
         from pyspark.errors import AnalysisException
 
         try:
-            return nw.from_native(self._spark.sql(source.query)).lazy()
+            return _lazy(self._spark.sql(source.query))
         except AnalysisException as error:
             raise unreadable(source, str(error.getMessage()).split("\n")[0]) from None
 
@@ -124,7 +131,7 @@ class SparkEngine:
         with warnings.catch_warnings():
             # It warns of pandas 3, which it imports here and does not use: rows come as Arrow.
             warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas")
-            return nw.from_native(self._spark.createDataFrame(rows)).lazy()
+            return _lazy(self._spark.createDataFrame(rows))
 
     def _files(self, table: str) -> list[str]:
         columns = self._store.connection.table(table).columns
@@ -137,3 +144,8 @@ class SparkEngine:
             self._store.connection.table(table).write_parquet(str(draft), compression="zstd")
             draft.replace(path)
         return [str(path)]
+
+
+def _lazy(frame: Any) -> nw.LazyFrame[Any]:
+    lazy: nw.LazyFrame[Any] = nw.from_native(frame).lazy()
+    return lazy

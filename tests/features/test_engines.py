@@ -1,5 +1,6 @@
 """One customer online, a whole book on DuckDB and the same book on Spark: the same bits."""
 
+import sys
 import warnings
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -7,9 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from data.errors import ConfigurationError, FeatureError, UnknownCustomer
 from data.warehouse import Warehouse
+from features.__main__ import app
 from features.catalogue import CATALOGUE
 from features.online import profile_of
 from features.profile import Profiles, build
@@ -75,6 +78,7 @@ def on_spark(little: Warehouse) -> Iterator[SparkEngine]:
 
 
 @pytest.mark.java
+@pytest.mark.spark
 @pytest.mark.slow
 def test_the_whole_catalogue_on_spark_has_the_bits_of_duckdb(
     on_spark: SparkEngine, spine: pd.DataFrame, offline: Profiles
@@ -85,11 +89,40 @@ def test_the_whole_catalogue_on_spark_has_the_bits_of_duckdb(
     assert (built.absent, built.manifest) == (offline.absent, offline.manifest)
 
 
+@pytest.mark.spark
 def test_without_java_the_engine_spark_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    pytest.importorskip("pyspark", reason="the extra spark is not installed")
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    with pytest.raises(ConfigurationError, match=r"needs a Java runtime, 17 or later.*JAVA_HOME"):
-        with session():
-            pass
+    refused = pytest.raises(ConfigurationError, match=r"needs a Java runtime, 17 or later.*apt")
+    with refused, session():
+        pass
+
+
+@pytest.mark.spark
+def test_a_java_that_is_too_old_is_refused_with_its_version(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    java = tmp_path / "bin" / "java"
+    java.parent.mkdir()
+    java.write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\"' >&2\n")
+    java.chmod(0o755)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    refused = pytest.raises(ConfigurationError, match=r"needs Java 17 or later; .* is 11")
+    with refused, session():
+        pass
+
+
+def test_without_pyspark_the_engine_spark_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyspark", None)
+    refused = pytest.raises(ConfigurationError, match=r"needs pyspark\. Install the extra")
+    with refused, session():
+        pass
+
+
+def test_a_master_without_spark_is_refused(home: Path) -> None:
+    said = CliRunner().invoke(app, ["build", "--master", "spark://127.0.0.1:7077"])
+    assert isinstance(said.exception, ConfigurationError)
+    assert "--engine spark" in str(said.exception)
