@@ -9,7 +9,7 @@ import pyarrow as pa
 from features.calendar import day_number, months_before, numbered_day
 from features.definition import Source
 from features.engines import Engine
-from features.facts import Array, Cut, Part
+from features.facts import Array, Cut, Measure, Part
 
 _EVENT, _KNOWN, _AS_OF = nw.col("event_day"), nw.col("known_day"), nw.col("as_of_day")
 _AGE = _AS_OF - _EVENT
@@ -18,12 +18,23 @@ _AGE = _AS_OF - _EVENT
 _STAMP = nw.col("moment") * 65536 + _KNOWN
 
 
-def aggregated(engine: Engine, spine: pa.Table, source: Source, parts: list[Part]) -> list[Array]:
-    """An array for each part, with a number for each row of the spine.
+def joined(
+    engine: Engine, spine: pa.Table, source: Source, measures: dict[str, Measure]
+) -> dict[str, Array]:
+    """An array for each measure of a source, with a number for each row of the spine.
 
     Args:
         spine: customer_id, as_of_day, and place: the row's number.
     """
+    parts = [part for measure in measures.values() for part in measure.parts]
+    arrays = iter(_aggregated(engine, spine, source, parts))
+    return {
+        name: measure.combine(*(next(arrays) for _ in measure.parts))
+        for name, measure in measures.items()
+    }
+
+
+def _aggregated(engine: Engine, spine: pa.Table, source: Source, parts: list[Part]) -> list[Array]:
     cuts = sorted({p.rows.state for p in parts if p.rows.state}, key=lambda cut: cut.name)
     known = _trimmed(engine, _with_month_ends(spine, cuts), source, _longest(parts))
     for cut in cuts:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from data.errors import FeatureError
 from data.warehouse import Warehouse
-from features.aggregation import aggregated
+from features.aggregation import joined
 from features.calendar import day_number as day_number
 from features.catalogue import CATALOGUE, feature_named
 from features.definition import Array, Feature, Source
@@ -144,14 +144,19 @@ def _measured(
 ) -> dict[str, Array]:
     columns = _readable(engine, source, features)
     measures = {f.name: _asked(f, source, columns) for f in features}
-    parts = [part for measure in measures.values() for part in measure.parts]
-    arrays = iter(aggregated(engine, rows, source, parts))
-    found = {}
-    for feature in features:
-        measure = measures[feature.name]
-        numbers = measure.combine(*(next(arrays) for _ in measure.parts))
-        found[feature.name] = _numbers(feature, numbers, rows.num_rows)
-    return found
+    found = _answered(engine, rows, source, measures)
+    return {f.name: _numbers(f, found[f.name], rows.num_rows) for f in features}
+
+
+def _answered(
+    engine: Engine, rows: pa.Table, source: Source, measures: dict[str, Measure]
+) -> dict[str, Array]:
+    if not isinstance(engine, DuckEngine):
+        return joined(engine, rows, source, measures)
+    # Only here: numba takes a second to import, and most who import this module build nothing.
+    from features.sweep import swept
+
+    return swept(engine, rows, source, measures)
 
 
 def _readable(engine: Engine, source: Source, features: list[Feature]) -> frozenset[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
@@ -14,11 +15,14 @@ from data.errors import ConfigurationError, FeatureError, UnknownCustomer
 from data.warehouse import Warehouse
 from features.__main__ import app
 from features.catalogue import CATALOGUE
+from features.definition import Facts, Measure, feature
+from features.engines import DuckEngine
 from features.online import profile_of
 from features.profile import Profiles, build
+from features.sources import BALANCES
 from features.spark import SparkEngine, session
-from features.spine import extent
-from tests.features.dated_bank import DatedBank, same_bits
+from features.spine import customers_as_of, extent
+from tests.features.dated_bank import AS_OF, DatedBank, same_bits
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +52,72 @@ def test_a_profile_online_is_that_of_the_book_on_any_day(little: Warehouse) -> N
     spine = pd.DataFrame({"customer_id": customer, "as_of": days})
     online = [profile_of(little, customer, day).frame for day in days]
     assert same_bits(pd.concat(online, ignore_index=True), build(little, spine).frame)
+
+
+class Joining:
+    """DuckDB asked for its facts alone, so that facts and spine are joined."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        duck = DuckEngine(warehouse)
+        self.tables, self.manifest = duck.tables, duck.manifest
+        self.facts, self.spine = duck.facts, duck.spine
+
+
+def test_the_passes_over_sorted_facts_give_the_bits_of_the_join(little: Warehouse) -> None:
+    last = extent(little)[1]
+    spine = customers_as_of(little, [last - timedelta(back) for back in (0, 3, 45, 400, 700)])
+    spine = spine.sample(frac=1.0, random_state=5)
+    assert same_bits(build(little, spine).frame, build(Joining(little), spine).frame)
+
+
+def test_late_facts_and_tied_states_are_the_same_in_the_passes_and_in_the_join(
+    hand: DatedBank,
+) -> None:
+    draw = np.random.default_rng(8)
+    hand.add("accounts", on="2021-01-01", account_id="A2", product_id="savings")
+    for _ in range(300):
+        day = date(2024, 1, 1) + timedelta(int(draw.integers(0, 180)))
+        known = day + timedelta(int(draw.integers(0, 40)))
+        account, amount = f"A{draw.integers(1, 3)}", int(draw.integers(-900, 900))
+        clocks = {"on": day.isoformat(), "known": known.isoformat()}
+        hand.add("transactions", **clocks, account_id=account, amount=amount)
+        hand.add("balances", **clocks, account_id=account, ledger_balance=amount)
+    days = [date(2024, 1, 2) + timedelta(n) for n in range(0, 220, 3)]
+    spine = pd.DataFrame({"customer_id": "C1", "as_of": days})
+    bank = hand.load()
+    wanted = [f for f in CATALOGUE if "average" not in f and "tier" not in f]  # ties have no order
+    assert same_bits(build(bank, spine, wanted).frame, build(Joining(bank), spine, wanted).frame)
+
+
+def test_different_values_of_states_are_counted_by_each_way(
+    hand: DatedBank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @feature(BALANCES, "count", "neither", "Kinds held | 種類數 | 种类数")
+    def kinds_held(position: Facts) -> Measure:
+        """Kinds of account with money on them now."""
+        return position.latest().where(position.worth > 0).family.distinct()
+
+    monkeypatch.setitem(CATALOGUE, "kinds_held", kinds_held)
+    for account, family, worth in (("A2", "fund", 5), ("A3", "fund", 6), ("A4", "savings", 0)):
+        hand.add("accounts", on="2021-01-01", account_id=account, product_id=family)
+        hand.add("balances", on="2024-01-01", account_id=account, ledger_balance=worth)
+    hand.add("balances", on="2024-01-01", ledger_balance=7)
+    bank, spine = hand.load(), pd.DataFrame({"customer_id": ["C1", "C2"], "as_of": [AS_OF] * 2})
+    for store in (bank, Joining(bank)):
+        assert build(store, spine, ["kinds_held"]).values.tolist() == [[2.0], [0.0]]
+
+
+def test_numbers_that_are_not_whole_are_refused_by_name(
+    little: Warehouse, spine: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @feature(BALANCES, "money", "neither", "Half | 半數 | 半数")
+    def half_of_it(position: Facts) -> Measure:
+        """Half."""
+        return (position.worth * 0.5).sum()
+
+    monkeypatch.setitem(CATALOGUE, "half_of_it", half_of_it)
+    with pytest.raises(FeatureError, match=r"'half_of_it' cannot be reckoned.*whole numbers"):
+        build(little, spine, ["half_of_it"])
 
 
 def test_a_stranger_has_no_profile_online(little: Warehouse) -> None:
