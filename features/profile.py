@@ -77,15 +77,21 @@ def build(
         if feature.combine and feature.name not in absent:
             found = feature.combine(*(values[i.name] for i in feature.inputs))
             values[feature.name] = _numbers(feature, found, len(spine))
-    present = [f.name for f in wanted if f.name in values]
-    frame = pd.concat(
-        [
-            spine[["customer_id", "as_of"]].reset_index(drop=True),
-            pd.DataFrame({name: values[name] for name in present}, index=range(len(spine))),
-        ],
-        axis=1,
-    )
-    return Profiles(frame, tuple(present), absent, engine.manifest)
+    present = tuple(dict.fromkeys(f.name for f in wanted if f.name in values))
+    return Profiles(_frame(spine, present, values), present, absent, engine.manifest)
+
+
+def _frame(
+    spine: pd.DataFrame, features: tuple[str, ...], values: dict[str, Array]
+) -> pd.DataFrame:
+    """The profiles as one frame; takes the values out, so that they are not held twice."""
+    matrix = np.empty((len(features), len(spine)))
+    for place, name in enumerate(features):
+        matrix[place] = values.pop(name)
+    frame = pd.DataFrame(matrix.T, columns=list(features), copy=False)
+    for key in ("as_of", "customer_id"):
+        frame.insert(0, key, spine[key].reset_index(drop=True))
+    return frame
 
 
 def _spine_table(spine: pd.DataFrame) -> pa.Table:

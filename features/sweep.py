@@ -31,10 +31,17 @@ _AGGREGATES = {
 
 @dataclass(frozen=True, eq=False)
 class Spine:
-    """The rows wanted, customers as numbers in the order of their identifiers."""
+    """The rows wanted, by customer and day, so that a pass finds a customer's facts at hand.
+
+    Attributes:
+        customer: the customer's number.
+        place: where each row stands in the spine that was given.
+        identifiers: the customers' identifiers and numbers.
+    """
 
     customer: Ints
     as_of: Ints
+    place: Longs
     identifiers: pa.Table
 
     @classmethod
@@ -42,11 +49,23 @@ class Spine:
         """Number the customers of a spine."""
         names = rows["customer_id"].combine_chunks().dictionary_encode()
         numbers = np.arange(len(names.dictionary), dtype=np.int32)
+        customer = names.indices.to_numpy(zero_copy_only=False).astype(np.int32)
+        as_of = rows["as_of_day"].to_numpy().astype(np.int32)
+        place = np.lexsort((as_of, customer))
         return cls(
-            names.indices.to_numpy(zero_copy_only=False).astype(np.int32),
-            rows["as_of_day"].to_numpy().astype(np.int32),
+            customer[place],
+            as_of[place],
+            place,
             pa.table({"customer_id": names.dictionary, "customer": pa.array(numbers)}),
         )
+
+    def as_given(self, found: Array) -> Array:
+        """Numbers of the rows in the order in which they were given."""
+        if np.shape(found) != self.place.shape:
+            return found  # the caller tells whose fault it is
+        given = np.empty(len(found))
+        given[self.place] = found
+        return given
 
     def month_ends(self, months: int) -> Ints:
         """The end of the n-th last complete month before each row's day."""
@@ -165,9 +184,10 @@ def swept(
     def answer(name: str) -> Array:
         parts = measures[name].parts
         try:
-            return measures[name].combine(*(_answer(facts, spine, standing, p) for p in parts))
+            found = measures[name].combine(*(_answer(facts, spine, standing, p) for p in parts))
         except (FeatureError, pl.exceptions.PolarsError) as error:
             raise FeatureError(f"feature '{name}' cannot be reckoned: {error}") from None
+        return spine.as_given(found)
 
     with ThreadPoolExecutor(settings().threads) as pool:
         return dict(zip(measures, pool.map(answer, measures), strict=True))
