@@ -79,11 +79,11 @@ class Model:
         explainer = Explainer(
             Forest.from_text(release.model), cache=settings().home / "cache" / "tables"
         )
+        if tuple(explainer.forest.feature_names) != release.card.features:
+            raise ReleaseError(f"{folder}: the trees and the card disagree on the features.")
         margins, _ = explainer.explain(release.golden_rows)
         if tuple(float(margin).hex() for margin in margins) != release.golden_margins:
             raise ReleaseError(f"{folder} does not give its golden margins; it is not served.")
-        if tuple(explainer.forest.feature_names) != release.card.features:
-            raise ReleaseError(f"{folder}: the trees and the card disagree on the features.")
         return cls(release, explainer)
 
     def explain(self, rows: Array) -> tuple[Array, Array]:

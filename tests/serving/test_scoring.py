@@ -169,8 +169,18 @@ def test_a_release_that_does_not_give_its_golden_margins_is_refused(release: Pat
         Model.load(release)
 
 
-def test_the_trees_of_another_model_are_refused(release: Path) -> None:
+def test_the_trees_of_a_model_of_other_features_are_refused(release: Path) -> None:
     shutil.copy(champions()["credit_risk"] / "model.txt", release / "model.txt")
+    vouch(release)
+    with pytest.raises(ReleaseError, match="disagree on the features"):
+        Model.load(release)
+
+
+def test_the_trees_of_another_model_of_the_same_features_are_refused(release: Path) -> None:
+    fund, insurance = (champions()[f"propensity.{family}"] for family in ("fund", "insurance"))
+    for file in fund.iterdir():
+        shutil.copy(file, release / file.name)
+    shutil.copy(insurance / "model.txt", release / "model.txt")
     vouch(release)
     with pytest.raises(ReleaseError, match="golden margins"):
         Model.load(release)
