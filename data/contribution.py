@@ -11,7 +11,6 @@ import pyarrow as pa
 
 from data.errors import WarehouseError
 
-CONTRIBUTIONS = "contributions"
 NEEDED = ("accounts", "products", "balances")
 KNOWN_AFTER = 5
 _FEES = "category IN ('fee', 'penalty_interest')"

@@ -15,7 +15,7 @@ from data.rejects import REJECTS, Reject, rejects_table
 from data.sources.source import Source
 from data.staging import Arrival, Staged
 from data.tables import CANONICAL, table
-from data.warehouse import Batch, Manifest, SourceFile, Warehouse, engine
+from data.warehouse import CONTRIBUTIONS, Batch, Manifest, SourceFile, Warehouse, engine
 
 Progress = Callable[[str, int, int], None]
 
@@ -60,7 +60,7 @@ def load(
                 " Load with --replace, or choose another folder with ZHIKE_HOME."
             )
         connection = engine(spill)
-        warehouse.show(connection, before)
+        warehouse.show(connection, before, resolved=False)
         run = _Load(source, warehouse, before, connection)
         return run.run(Clock(source.zone, moment), reject_limit, progress or (lambda *_: None))
 
@@ -217,17 +217,17 @@ class _Load:
 
     def _derive(self, manifest: Manifest) -> Manifest:
         """Replace what is computed from the tables rather than delivered."""
-        delivered = tuple(b for b in manifest.batches if b.table != contribution.CONTRIBUTIONS)
+        delivered = tuple(b for b in manifest.batches if b.table != CONTRIBUTIONS)
         manifest = manifest.model_copy(update={"batches": delivered})
         if not delivered:
             return manifest
-        connection = self.warehouse.connect(manifest)
+        connection = self.warehouse.connect(manifest, resolved=False)
         missing = contribution.reason_without(connection, manifest.tables)
         if missing:
             self.warnings.append(f"contribution cannot be computed: {missing}")
             return manifest
         contribution.prepare(connection)
         rows = contribution.contributions(connection).to_arrow_reader(CHUNK)
-        batch = self.warehouse.write(contribution.CONTRIBUTIONS, rows, contribution.schema())
+        batch = self.warehouse.write(CONTRIBUTIONS, rows, contribution.schema())
         extra = (batch,) if batch else ()
         return manifest.model_copy(update={"batches": (*delivered, *extra)})

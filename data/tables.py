@@ -43,6 +43,8 @@ CATEGORIES = (
     "other",
 )
 
+IDENTITY_TYPES = ("resident", "residence_permit", "passport", "other")
+
 EVENT_AT = Column(name="event_at", kind="timestamp", about="When it happened.")
 KNOWN_AT = Column(name="known_at", kind="timestamp", about="When the bank learnt of it.")
 
@@ -73,16 +75,27 @@ def _text(name: str, about: str) -> Column:
 
 CUSTOMERS = Table(
     name="customers",
-    about="A person as the bank knows them from a moment on; a change is a new row.",
+    about=(
+        "A person as one source system knows them from a moment on; a change is a new row."
+        " Several records may be one person: identification joins them."
+    ),
     key=("customer_id", "event_at"),
     required=True,
     columns=(
-        _id("customer_id", "The customer."),
+        _id("customer_id", "The record: the customer as the source system keys them."),
         EVENT_AT,
         KNOWN_AT,
+        _id("system", "The source system that keeps the record.", required=False),
         _text("name", "Name as written by the source."),
+        _text("latin_name", "Name in Latin letters as written by the source."),
         Column(name="birth_date", kind="date", about="Day of birth.", required=False),
         _code("sex", "Sex as registered.", ("female", "male"), required=False),
+        _code("identity_type", "Kind of identity document.", IDENTITY_TYPES, required=False),
+        _id("identity_number", "Number of the document, as written.", required=False),
+        _text("phone", "Telephone number, as written."),
+        _text("email", "E-mail address, as written."),
+        _text("address", "Postal address, as written."),
+        _text("postcode", "Postal code, as written."),
         _text("occupation", "Occupation as registered."),
         _id("district_id", "Where the customer lives.", required=False),
     ),

@@ -25,6 +25,9 @@ from data.tables import CANONICAL
 
 ROW_GROUP = 122_880
 _DRAFT = ".draft-"
+# What identification derives: which record is whose, and each customer's best known attributes.
+CROSSWALK, GOLDEN_RECORDS = "crosswalk", "golden_records"
+CONTRIBUTIONS = "contributions"
 _engines = count(1)
 
 
@@ -167,11 +170,14 @@ class Warehouse:
             finally:
                 shutil.rmtree(spill, ignore_errors=True)
 
-    def connect(self, manifest: Manifest | None = None) -> duckdb.DuckDBPyConnection:
+    def connect(
+        self, manifest: Manifest | None = None, *, resolved: bool = True
+    ) -> duckdb.DuckDBPyConnection:
         """An engine of this process with one view per table; one without rows is empty.
 
         Args:
             manifest: the state to read; the visible one by default.
+            resolved: show persons instead of the records of source systems, where identified.
 
         Raises:
             WarehouseError: there is nothing loaded, or a file is not what the manifest vouches for.
@@ -183,11 +189,16 @@ class Warehouse:
                 " ./zhike data load --source canonical DIR"
             )
         connection = engine(self.folder / f".spill-{os.getpid()}-{next(_engines)}")
-        self.show(connection, manifest)
+        self.show(connection, manifest, resolved=resolved)
         return connection
 
-    def show(self, connection: duckdb.DuckDBPyConnection, manifest: Manifest) -> None:
+    def show(
+        self, connection: duckdb.DuckDBPyConnection, manifest: Manifest, *, resolved: bool
+    ) -> None:
         """Define the views of a state; a table without rows is empty.
+
+        Resolved, ``customer_id`` is the person's wherever the crosswalk knows the record, a fact
+        counts as known no sooner than whose it is, and ``customers`` are the golden records.
 
         Raises:
             WarehouseError: a file is not what the manifest vouches for.
@@ -197,6 +208,8 @@ class Warehouse:
             files = [str(self._verify(batch)) for batch in manifest.of(table)]
             listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
             views[table] = f"SELECT * FROM read_parquet([{listed}])"
+        if resolved and CROSSWALK in views:
+            views = _of_persons(views)
         connection.execute(
             ";".join(f"CREATE VIEW {name} AS {rows}" for name, rows in views.items())
         )
@@ -248,6 +261,31 @@ def _nothing(contract: Table) -> str:
     if contract.dated:
         columns += [f"CAST(NULL AS INTEGER) AS {day}" for day in ("event_day", "known_day")]
     return f"SELECT {', '.join(columns)} WHERE false"
+
+
+def _of_persons(views: dict[str, str]) -> dict[str, str]:
+    """The views with each record's person in the place of the record."""
+    owned = {t.name for t in CANONICAL if any(c.name == "customer_id" for c in t.columns)}
+    shown = {"owners": _OWNERS}
+    for name, rows in views.items():
+        shown[name] = _RESOLVED.format(rows=rows) if name in owned | {CONTRIBUTIONS} else rows
+    shown["customers"] = (
+        f"FROM {GOLDEN_RECORDS} UNION ALL BY NAME FROM ({views['customers']}) r"
+        " ANTI JOIN owners o ON o.record_id = r.customer_id"
+    )
+    return {name: shown[name] for name in (CROSSWALK, GOLDEN_RECORDS, "owners", *views)}
+
+
+_OWNERS = f"""
+    SELECT record_id, arg_max(customer_id, run) AS customer_id, arg_max(known_day, run) AS known_day
+    FROM {CROSSWALK} GROUP BY record_id
+"""
+_RESOLVED = """
+    SELECT r.* REPLACE (
+        coalesce(o.customer_id, r.customer_id) AS customer_id,
+        greatest(r.known_day, o.known_day) AS known_day)
+    FROM ({rows}) r LEFT JOIN owners o ON o.record_id = r.customer_id
+"""
 
 
 def engine(spill: Path | None = None) -> duckdb.DuckDBPyConnection:

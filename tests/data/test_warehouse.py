@@ -232,3 +232,49 @@ def test_loads_at_once_all_complete_and_lose_nothing(bank: SmallBank) -> None:
     assert outside(bank, LOAD_AT_ONCE) == ["[0, 0, 0]"]
     assert bank.rows("SELECT count(*) FROM transactions") == [(50,)]
     assert len(bank.warehouse.manifest.of("transactions")) == 1  # the others found all there
+
+
+CROSSWALKED = pa.schema(
+    [
+        ("record_id", pa.string()),
+        ("customer_id", pa.string()),
+        ("known_day", pa.int32()),
+        ("run", pa.int32()),
+    ]
+)
+
+
+def identified(bank: SmallBank, *rows: tuple[str, str, int, int]) -> Warehouse:
+    """The small bank with a crosswalk of (record, person, day known, run), and a golden record."""
+    bank.load()
+    warehouse = bank.warehouse
+    columns = zip(*rows, strict=True)
+    crosswalk = pa.table([pa.array(column) for column in columns], CROSSWALKED.names)
+    persons = warehouse.connect().sql("FROM customers WHERE customer_id = 'C1'").to_arrow_table()
+    tables = {"crosswalk": crosswalk.cast(CROSSWALKED), "golden_records": persons}
+    written = [warehouse.write(n, t.to_batches(), t.schema) for n, t in tables.items()]
+    before = warehouse.manifest
+    batches = (*before.batches, *(batch for batch in written if batch))
+    warehouse.commit(before.model_copy(update={"batches": batches}))
+    return warehouse
+
+
+def test_two_records_of_one_person_are_read_as_one_customer(bank: SmallBank) -> None:
+    warehouse = identified(bank, ("C1", "C1", 0, 1), ("C2", "C1", 0, 1))
+    assert set(warehouse.frame("SELECT customer_id FROM accounts")["customer_id"]) == {"C1"}
+    assert list(warehouse.frame("SELECT name FROM customers")["name"]) == ["王小明"]
+
+
+def test_what_a_record_tells_counts_once_it_is_known_whose_it_is(bank: SmallBank) -> None:
+    warehouse = identified(bank, ("C2", "C1", 30_000, 1))
+    days = warehouse.frame("SELECT account_id, known_day FROM accounts ORDER BY 1")["known_day"]
+    assert list(days > 29_999) == [False, True]
+
+
+def test_the_newest_identification_holds_and_unknown_records_stand_for_themselves(
+    bank: SmallBank,
+) -> None:
+    warehouse = identified(bank, ("C2", "C1", 0, 1), ("C2", "C2", 0, 2), ("C1", "C1", 0, 1))
+    assert set(warehouse.frame("SELECT customer_id FROM accounts")["customer_id"]) == {"C1", "C2"}
+    raw = warehouse.connect(resolved=False).sql("SELECT customer_id FROM accounts").fetchall()
+    assert sorted(raw) == [("C1",), ("C2",)]
