@@ -234,14 +234,13 @@ def test_loads_at_once_all_complete_and_lose_nothing(bank: SmallBank) -> None:
     assert len(bank.warehouse.manifest.of("transactions")) == 1  # the others found all there
 
 
-CROSSWALKED = pa.schema(
-    [
-        ("record_id", pa.string()),
-        ("customer_id", pa.string()),
-        ("known_day", pa.int32()),
-        ("run", pa.int32()),
-    ]
-)
+_FIELDS: list[tuple[str, pa.DataType]] = [
+    ("record_id", pa.string()),
+    ("customer_id", pa.string()),
+    ("known_day", pa.int32()),
+    ("run", pa.int32()),
+]
+CROSSWALKED = pa.schema(_FIELDS)
 
 
 def identified(bank: SmallBank, *rows: tuple[str, str, int, int]) -> Warehouse:
