@@ -9,7 +9,7 @@ from data.contracts import KINDS
 from data.documentation import tables_page
 from data.errors import ConfigurationError
 from data.loading import Loaded, load
-from data.simulation import simulate
+from data.simulation import Format, simulate
 from data.sources import SOURCES, open_source
 from data.terminal import application, note, out, plain, progress, run, show_table
 from data.warehouse import Warehouse
@@ -23,14 +23,16 @@ def simulate_bank(
     customers: Annotated[int, typer.Option(min=1, help="Customers.")] = 5_000,
     months: Annotated[int, typer.Option(min=1, help="Months of history.")] = 48,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 1,
+    form: Annotated[Format, typer.Option("--format", help="parquet or csv.")] = "parquet",
 ) -> None:
-    """Write the files of a simulated bank."""
+    """Write a simulated bank in the layouts of its four systems."""
     with progress("simulating") as report:
         simulate(
             out_folder,
             customers=customers,
             months=months,
             seed=seed,
+            form=form,
             progress=lambda done, total: report("", done, total),
         )
     told = f"simulated {customers:,} customers over {months} months in {out_folder}"

@@ -30,8 +30,6 @@ _NOT_A = {
 }
 _TEXT_LIMIT = 400
 _DIGITS = 17
-_PAST = ("event_at", "known_at", "birth_date")
-_KNOWN_TOO_SOON = ("known_at", "CASE WHEN known_at < event_at THEN 'known before it happened' END")
 _DATA_ERRORS = (duckdb.ConversionException, duckdb.OutOfRangeException)
 EARLIEST = "1850-01-01"
 
@@ -106,7 +104,9 @@ def _query(schema: pa.Schema, table: Table, clock: Clock) -> str:
     kept = ", ".join(f"incoming.{name} AS raw_{name}" for name in kinds)
     tests = [(c.name, _fault(c, kinds[c.name], clock)) for c in table.columns if c.name in kinds]
     if table.dated:
-        tests.append(_KNOWN_TOO_SOON)
+        event, known = table.clocks
+        too_soon = f"CASE WHEN {known} < {event} THEN 'known before it happened' END"
+        tests.append((known, too_soon))
     first = ", ".join(test for _, test in tests)
     every = ", ".join(_pair(*test) for test in tests)
     return (
@@ -220,7 +220,7 @@ def _fault(column: Column, kind: pa.DataType, clock: Clock) -> str:
         tests.append((f"{name} > {column.maximum}", f"above {_shown(column, column.maximum)}"))
     if column.kind in ("date", "timestamp"):
         tests.append((f"{name} < CAST('{EARLIEST}' AS {SQL_TYPE[column.kind]})", "too long ago"))
-    if column.name in _PAST:
+    if column.past:
         limit = f"CAST({literal(clock.received)} AS TIMESTAMPTZ)"
         tests.append((f"{name} > {limit}", f"later than the delivery ({clock.received})"))
     cases = " ".join(f"WHEN {test} THEN {literal(reason)}" for test, reason in tests)

@@ -38,7 +38,7 @@ class Column(BaseModel):
     they are. ``refers_to`` names the table (and its single key column) that must hold the value.
     A source's own files may write a kind in their own way: ``pattern`` is then the regular
     expression of a sound text, ``parse`` the SQL that types it ({text} stands for the text), and
-    ``nulls`` the texts that mean nothing.
+    ``nulls`` the texts that mean nothing. What is ``past`` may not be later than the delivery.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,6 +54,7 @@ class Column(BaseModel):
     pattern: str | None = None
     parse: str | None = None
     nulls: tuple[str, ...] = ()
+    past: bool = False
 
     @model_validator(mode="after")
     def _codes_list_their_values(self) -> Self:
@@ -65,8 +66,9 @@ class Column(BaseModel):
 class Table(BaseModel):
     """One canonical table: what a row is, its columns and its business key.
 
-    A ``dated`` table has ``event_at`` (when it happened) and ``known_at`` (when the bank learnt
-    it) and may feed features; an undated one is reference data and may not.
+    A ``dated`` table has two clocks, when it happened and when the bank learnt it, and may feed
+    features; an undated one is reference data and may not. The canonical tables call their clocks
+    ``event_at`` and ``known_at``, a source's own files as they like.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,13 +78,14 @@ class Table(BaseModel):
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     dated: bool = True
+    clocks: tuple[str, str] = ("event_at", "known_at")
     required: bool = False
 
     @model_validator(mode="after")
     def _key_and_clocks_are_columns(self) -> Self:
         names = [column.name for column in self.columns]
-        clocks = {"event_at", "known_at"} if self.dated else set()
-        missing = (set(self.key) | clocks) - set(names)
+        clocks = self.clocks if self.dated else ()
+        missing = {*self.key, *clocks} - set(names)
         if missing or len(names) != len(set(names)):
             raise ValueError(f"table {self.name}: columns missing or named twice: {missing}")
         return self

@@ -45,8 +45,8 @@ CATEGORIES = (
 
 IDENTITY_TYPES = ("resident", "residence_permit", "passport", "other")
 
-EVENT_AT = Column(name="event_at", kind="timestamp", about="When it happened.")
-KNOWN_AT = Column(name="known_at", kind="timestamp", about="When the bank learnt of it.")
+EVENT_AT = Column(name="event_at", kind="timestamp", about="When it happened.", past=True)
+KNOWN_AT = Column(name="known_at", kind="timestamp", about="When the bank learnt of it.", past=True)
 
 
 def _id(name: str, about: str, refers_to: str | None = None, *, required: bool = True) -> Column:
@@ -88,7 +88,7 @@ CUSTOMERS = Table(
         _id("system", "The source system that keeps the record.", required=False),
         _text("name", "Name as written by the source."),
         _text("latin_name", "Name in Latin letters as written by the source."),
-        Column(name="birth_date", kind="date", about="Day of birth.", required=False),
+        Column(name="birth_date", kind="date", about="Day of birth.", required=False, past=True),
         _code("sex", "Sex as registered.", ("female", "male"), required=False),
         _code("identity_type", "Kind of identity document.", IDENTITY_TYPES, required=False),
         _id("identity_number", "Number of the document, as written.", required=False),

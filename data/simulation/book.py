@@ -19,8 +19,10 @@ from data.simulation.columns import (
 )
 from data.simulation.files import Folder
 from data.simulation.months import DAY, LAST_DAY, Month
-from data.simulation.prices import CURRENT_CODE, OTHER, PLAIN, PRODUCTS, TAKEN_UP
+from data.simulation.prices import CURRENT_CODE, OTHER, PLAIN, PRODUCTS, SYSTEM_OF, TAKEN_UP
+from data.simulation.records import Registry
 from data.simulation.traits import Traits
+from data.sources.systems import SYSTEMS
 
 FAMILIES = 9
 ACCOUNTS_EACH = 1_000
@@ -28,7 +30,7 @@ ABSENT = -1
 # Openings and closings come before the end-of-day position is struck.
 LAST_SECOND = 57_000
 CLOSING_REASONS = ("customer", "matured", "repaid", "written_off", "bank", "deceased")
-CUSTOMER_DIGITS, ACCOUNT_DIGITS = 8, 12
+ACCOUNT_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,12 @@ class Desks:
     credit: Desk
     touch: Desk
     people: Desk
+    person: Desk
 
 
 def desks_of(folder: Folder, seed: int, part: int) -> Desks:
     """The desks of one chunk of customers."""
-    children = SeedSequence(seed, spawn_key=(1, part)).spawn(5)
+    children = SeedSequence(seed, spawn_key=(1, part)).spawn(6)
     return Desks(folder, *(Desk(folder, np.random.default_rng(child)) for child in children))
 
 
@@ -69,7 +72,7 @@ class Book:
     works and ``contact`` is its number. ``proceeds`` are the cents of investments given up.
     """
 
-    first: int
+    registry: Registry
     start: int
     traits: Traits
     age: Floats
@@ -102,6 +105,11 @@ class Book:
         return len(self.mood)
 
     @property
+    def first(self) -> int:
+        """Number of the first customer over the whole bank."""
+        return self.registry.first
+
+    @property
     def customer(self) -> Ints:
         """Numbers of the customers over the whole bank."""
         return self.first + np.arange(len(self), dtype=np.int64)
@@ -116,13 +124,13 @@ class Book:
         return self.account[:, family] >= 0
 
 
-def empty_book(first: int, traits: Traits, month: Month) -> Book:
+def empty_book(registry: Registry, traits: Traits, month: Month) -> Book:
     """A book in which nobody has come yet."""
     n = len(traits)
     state = np.zeros(n, np.int8)
     wide = np.zeros((n, FAMILIES), np.int64)
     return Book(
-        first=first,
+        registry=registry,
         start=month.first_day,
         traits=traits,
         age=traits.age(month),
@@ -151,11 +159,6 @@ def empty_book(first: int, traits: Traits, month: Month) -> Book:
         proceeds=np.zeros(n, np.int64),
         proceeds_day=np.ones(n, np.int64),
     )
-
-
-def customers(numbers: Ints) -> Arrow:
-    """Customer identifiers."""
-    return tokens("C", numbers, CUSTOMER_DIGITS)
 
 
 def accounts(numbers: Ints) -> Arrow:
@@ -196,20 +199,21 @@ def open_accounts(book: Book, who: Ints, family: int, moments: Ints, desk: Desk)
     names = [product.product_id for product in PRODUCTS]
     columns = {
         "account_id": accounts(number),
-        "customer_id": customers(book.first + who),
+        "customer_id": book.registry.ids(SYSTEMS.index(SYSTEM_OF[family]), who, moments),
         "product_id": codes(book.product[who, family], names),
         "event_at": stamps(moments),
         "known_at": stamps(minutes_later(moments, desk.rng)),
         "currency": codes(np.zeros(len(who), np.int8), (CURRENT_CODE,)),
-        "branch_id": tokens("B", branch(book.first + who), 4),
     }
-    desk.folder.put("accounts", columns)
+    if SYSTEM_OF[family] == "core":
+        columns["branch_id"] = tokens("B", branch(book.first + who), 4)
+    desk.folder.put("accounts", columns, SYSTEM_OF[family])
     covered = {
         "account_id": accounts(number),
         "covered_from": dates(np.maximum(book.opened[who, family], book.start)),
         "covered_until": dates(np.full(len(who), LAST_DAY)),
     }
-    desk.folder.put("coverage", covered)
+    desk.folder.put("coverage", covered, SYSTEM_OF[family])
 
 
 def close_accounts(
@@ -224,7 +228,7 @@ def close_accounts(
         "known_at": stamps(minutes_later(moments, desk.rng)),
         "reason": codes(np.full(len(who), CLOSING_REASONS.index(reason)), CLOSING_REASONS),
     }
-    desk.folder.put("closings", columns)
+    desk.folder.put("closings", columns, SYSTEM_OF[family])
     book.account[who, family] = ABSENT
     book.value[who, family] = 0.0
 

@@ -143,7 +143,7 @@ def write_statements(
         "paid": money(paid[who]),
         "days_past_due": counts(days_past_due(months, month, book.behind[who])),
     }
-    desk.folder.put("statements", columns)
+    desk.folder.put("statements", columns, "cards")
 
 
 def _booked_until(book: Book, journal: Journal, cut: Ints) -> Ints:

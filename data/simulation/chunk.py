@@ -30,6 +30,7 @@ from data.simulation.columns import Floats, Ints, money, repeated, stamps
 from data.simulation.files import Folder
 from data.simulation.journal import CLOSE_OF_DAY, POCKET_CURRENT, POCKET_SAVINGS, Journal, post
 from data.simulation.months import DAY, Month
+from data.simulation.persons import draw_persons
 from data.simulation.prices import (
     CARD,
     CURRENT,
@@ -39,8 +40,10 @@ from data.simulation.prices import (
     LOAN,
     MORTGAGE,
     SAVINGS,
+    SYSTEM_OF,
     WEALTH,
 )
+from data.simulation.records import CORE, Registry
 from data.simulation.traits import draw_traits
 from data.simulation.truth import Now, Outlook
 from data.simulation.worth import expected_contribution
@@ -55,13 +58,15 @@ class World:
     market: Floats
 
 
-def months_of(first: int, count: int, world: World, desks: Desks) -> Iterator[int]:
+def months_of(first: int, count: int, seed: int, world: World, desks: Desks) -> Iterator[int]:
     """Write the lives of ``count`` customers; yields the number of months done."""
     calendar = world.calendar
     traits = draw_traits(count, calendar, desks.life.rng)
     chance = life.chances(traits)
-    book = life.found(first, traits, chance, calendar[0], desks.life.rng)
-    people.write_customers(book, calendar, desks.people)
+    persons = draw_persons(traits, calendar, desks.person.rng)
+    registry = Registry(persons, first, seed, desks.folder)
+    book = life.found(registry, traits, chance, calendar[0], desks.life.rng)
+    registry.enter(CORE, np.arange(count), office_hours(traits.joined, desks.people.rng))
     people.write_assignments(book, calendar, desks.people)
     consent = touches.write_consents(book, calendar, desks.people)
     life.shelves(book, calendar[0], desks.life)
@@ -71,6 +76,7 @@ def months_of(first: int, count: int, world: World, desks: Desks) -> Iterator[in
     future = truth.look_ahead(chance)
     truth.write_traits(book, desks.folder)
     for month in calendar:
+        registry.keep_up(month)
         economy = int(world.economy[month.index])
         touches.campaign(book, month, consent > month.first_day, desks.touch)
         life.advance(book, chance, month, economy, desks.life.rng)
@@ -212,4 +218,4 @@ def _month_end(book: Book, month: Month, desks: Desks) -> None:
         }
         if not owes:
             columns["market_value"] = money(np.rint(market).astype(np.int64))
-        desks.folder.put("balances", columns)
+        desks.folder.put("balances", columns, SYSTEM_OF[family])

@@ -153,7 +153,10 @@ def _write_bookings(month: Month, journal: Journal, booked: Booked, desk: Desk) 
         "counterparty": codes(np.concatenate(journal.counterparty)[booked.order], COUNTERPARTIES),
         "balance_after": money(booked.balance),
     }
-    desk.folder.put("transactions", columns)
+    on_card = booked.slot % POCKETS == POCKET_CARD
+    for system, mask in (("core", ~on_card), ("cards", on_card)):
+        some = np.flatnonzero(mask)
+        desk.folder.put("transactions", {n: c.take(some) for n, c in columns.items()}, system)
 
 
 def _delay(count: int, rng: Generator) -> Ints:

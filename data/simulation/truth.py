@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from data.simulation.book import Book, customers
+from data.simulation.book import Book
 from data.simulation.chains import (
     BEHIND_1,
     CLOSED,
@@ -26,7 +26,7 @@ from data.simulation.chains import (
     stopped,
     without_arrears,
 )
-from data.simulation.columns import Arrow, Flags, Floats, Ints, dates, tokens
+from data.simulation.columns import Arrow, Flags, Floats, Ints, dates
 from data.simulation.demand import (
     BORROWED,
     MOOD_PULL,
@@ -41,6 +41,7 @@ from data.simulation.lending import exposed
 from data.simulation.life import Chances
 from data.simulation.months import Month, month_after
 from data.simulation.prices import CARD, FAMILY_NAMES, FUND, LENDING, TAKEN_UP
+from data.simulation.records import person_ids
 from data.simulation.wealth import RUNDOWN, STRAIN
 
 YEAR = 12
@@ -198,7 +199,7 @@ def write_probabilities(
     book = now.book
     who = np.flatnonzero(book.here & (book.mood != CLOSED))
     day = now.month.first_day + now.month.days - 1
-    columns = {"customer_id": customers(book.first + who), "as_of": dates(np.full(len(who), day))}
+    columns = {"person_id": person_ids(book.first + who), "as_of": dates(np.full(len(who), day))}
     churned = now.mood(outlook.churned)
     for horizon in CHURN_HORIZONS:
         chance = np.where(book.mood == SILENT, np.nan, churned[horizon - 1])
@@ -219,10 +220,9 @@ def _column(values: Floats) -> Arrow:
 
 
 def write_traits(book: Book, folder: Folder) -> None:
-    """Write who the customers are: one person behind each, and the traits nobody sees."""
+    """Write the traits of the persons, which nobody sees."""
     t = book.traits
-    columns = {"customer_id": customers(book.first + np.arange(len(book)))}
-    columns["person_id"] = tokens("N", book.first + np.arange(len(book)), 8)
+    columns = {"person_id": person_ids(book.customer)}
     for name in ("affluence", "engagement", "prudence", "price", "restless", "frail"):
         columns[name] = pa.array(getattr(t, name))
     for k, family in enumerate(TAKEN_UP):
@@ -235,7 +235,7 @@ def write_states(now: Now, folder: Folder) -> None:
     book = now.book
     who = np.flatnonzero(book.here & (book.mood != CLOSED))
     day = now.month.first_day + now.month.days - 1
-    columns = {"customer_id": customers(book.first + who), "as_of": dates(np.full(len(who), day))}
+    columns = {"person_id": person_ids(book.first + who), "as_of": dates(np.full(len(who), day))}
     for name in ("mood", "trouble", "invest", "borrow"):
         columns[name] = pa.array(getattr(book, name)[who], pa.int8())
     folder.put_truth("states", columns)
