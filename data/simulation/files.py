@@ -76,12 +76,14 @@ def _parquet(path: Path, schema: pa.Schema, plain: set[str]) -> pq.ParquetWriter
         or (pa.types.is_string(field.type) and field.name not in plain)
     ]
     clocks = [field.name for field in schema if pa.types.is_temporal(field.type)]
+    whole = [f.name for f in schema if pa.types.is_temporal(f.type) or pa.types.is_decimal(f.type)]
     return pq.ParquetWriter(
         path,
         schema,
         compression="zstd",
         compression_level=1,
         use_dictionary=repeated,  # type: ignore[arg-type]  # the stub knows no lists
+        column_encoding=dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
         write_statistics=clocks,
         # Without the Arrow schema, codes are read back as plain text.
         store_schema=False,
