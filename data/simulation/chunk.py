@@ -66,7 +66,7 @@ def months_of(first: int, count: int, seed: int, world: World, desks: Desks) -> 
     persons = draw_persons(traits, calendar, desks.person.rng)
     registry = Registry(persons, first, seed, desks.folder)
     book = life.found(registry, traits, chance, calendar[0], desks.life.rng)
-    registry.enter(CORE, np.arange(count), office_hours(traits.joined, desks.people.rng))
+    registry.enter(CORE, np.arange(count), traits.joined)
     people.write_assignments(book, calendar, desks.people)
     consent = touches.write_consents(book, calendar, desks.people)
     life.shelves(book, calendar[0], desks.life)

@@ -67,6 +67,7 @@ class Persons:
     given: Ints
     sex: Ints
     born: Ints
+    joined: Ints
     identity_type: Ints
     identity: Bytes
     mobile: Bytes
@@ -99,6 +100,7 @@ def draw_persons(traits: Traits, months: list[Month], rng: Generator) -> Persons
         given=_given(sex, rng),
         sex=sex,
         born=traits.born,
+        joined=traits.joined,
         identity_type=kind,
         identity=_identities(kind, sex, rng),
         mobile=np.where(borrowed[:, None], mobile[head], mobile),

@@ -48,6 +48,8 @@ _FACTORS = (48_271_123, 69_621_977, 16_807_351, 39_373_009)
 TURNS = 2
 SCRIPTS = ("han", "latin", "family")
 NEVER = 1 << 40
+# Twenty past eight in Taipei, before anything else happens on a day.
+EARLY = 1_200
 
 
 @dataclass(frozen=True)
@@ -185,26 +187,30 @@ class Registry:
     def ids(self, system: int, who: Ints, moments: Ints) -> Arrow:
         """The keys of whom facts at ``moments`` (microseconds) are about.
 
-        Whom the system does not know yet is recorded just before.
+        Whom the system does not know yet is recorded some weeks before.
         """
-        self.enter(system, who, moments)
         days = moments // (DAY * MICROSECONDS)
+        self.enter(system, who, days)
         # Who is known twice is met under either key.
         again = (self.since[who, system, 1] < days) & ((days + who) % 2 == 0)
         return record_ids(system, self.first + who, again.astype(np.int64))
 
-    def enter(self, system: int, who: Ints, moments: Ints) -> None:
-        """Record those whom the system does not know, and some of them a second time later."""
+    def enter(self, system: int, who: Ints, days: Ints) -> None:
+        """Record those whom the system does not know, and some of them a second time later.
+
+        A record is older than any fact of the month of the days, and no older than the customer.
+        """
         new = self.since[who, system, 0] == NEVER
         if not new.any():
             return
-        order = np.lexsort((moments[new], who[new]))
+        order = np.lexsort((days[new], who[new]))
         unknown, at = np.unique(who[new][order], return_index=True)
-        moments = moments[new][order][at] - 600 * MICROSECONDS
-        self._write(system, unknown, 0, moments)
+        before = 31 + (20 * self._luck(system, unknown, 0, 0)).astype(np.int64)
+        first = np.maximum(days[new][order][at] - before, self.persons.joined[unknown])
+        self._write(system, unknown, 0, first)
         twice = self._luck(system, unknown, 0, 1) < HABITS[system].again
-        later = (20 + 700 * self._luck(system, unknown, 0, 2)).astype(np.int64) * DAY * MICROSECONDS
-        self._write(system, unknown[twice], 1, (moments + later)[twice])
+        later = 20 + (700 * self._luck(system, unknown, 0, 2)).astype(np.int64)
+        self._write(system, unknown[twice], 1, (first + later)[twice])
 
     def keep_up(self, month: Month) -> None:
         """Write the changes that customers report: a new address, a new number, a corrected slip."""
@@ -222,13 +228,12 @@ class Registry:
         kind = (system * TURNS + turn) * 64 + salt
         return luck(self.first + who, self.seed * 1_024 + kind)
 
-    def _write(self, system: int, who: Ints, turn: int, moments: Ints) -> None:
-        days = moments // (DAY * MICROSECONDS)
+    def _write(self, system: int, who: Ints, turn: int, days: Ints) -> None:
         # A record that is made when the extract is over does not count as known.
-        there = days <= LAST_DAY - 1
-        who, moments = who[there], moments[there]
-        self.since[who, system, turn] = days[there]
-        self._put(system, who, turn, moments)
+        there = days < LAST_DAY
+        who, days = who[there], days[there]
+        self.since[who, system, turn] = days
+        self._put(system, who, turn, (days * DAY + EARLY) * MICROSECONDS)
         person = self.first + who
         truth = {
             "record_id": record_ids(system, person, np.full(len(who), turn)),
