@@ -19,7 +19,7 @@ from data.simulation.columns import (
 )
 from data.simulation.files import Folder
 from data.simulation.months import DAY, LAST_DAY, Month
-from data.simulation.prices import CURRENT_CODE, OTHER, PLAIN, PRODUCTS, TAKEN_UP
+from data.simulation.prices import CREDIT, CURRENT_CODE, OTHER, PLAIN, PRODUCTS, TAKEN_UP
 from data.simulation.traits import Traits
 
 FAMILIES = 9
@@ -67,6 +67,9 @@ class Book:
     this month on which the customer acts, ``comes`` the first. ``behind`` counts the unpaid
     instalments. By product of ``TAKEN_UP``, ``urged`` are the months for which a contact still
     works and ``contact`` is its number. ``proceeds`` are the cents of investments given up.
+    ``home`` is what the home behind a mortgage is worth in cents. By family of ``CREDIT``,
+    ``claim`` is the number of an account written off, or -1, and ``promised`` the cents that its
+    debtor will still pay (of a mortgage: still owes); ``chased`` are the months since then, or -1.
     """
 
     first: int
@@ -97,6 +100,10 @@ class Book:
     contact: Ints
     proceeds: Ints
     proceeds_day: Ints
+    home: Floats
+    claim: Ints
+    promised: Floats
+    chased: Ints
 
     def __len__(self) -> int:
         return len(self.mood)
@@ -150,6 +157,10 @@ def empty_book(first: int, traits: Traits, month: Month) -> Book:
         contact=np.zeros((n, len(TAKEN_UP)), np.int64),
         proceeds=np.zeros(n, np.int64),
         proceeds_day=np.ones(n, np.int64),
+        home=np.zeros(n),
+        claim=np.full((n, len(CREDIT)), ABSENT, np.int64),
+        promised=np.zeros((n, len(CREDIT))),
+        chased=np.full(n, ABSENT, np.int64),
     )
 
 

@@ -26,6 +26,7 @@ from data.simulation.journal import (
 from data.simulation.lending import GRACE, days_past_due, next_statement
 from data.simulation.months import DAY, Month
 from data.simulation.prices import CARD
+from data.simulation.recoveries import hand_over
 
 CARD_RATE = 0.13
 PENALTY = 300_00
@@ -155,40 +156,38 @@ def _booked_until(book: Book, journal: Journal, cut: Ints) -> Ints:
     return sums.astype(np.int64)
 
 
-def end_cards(
-    book: Book,
-    who: Ints,
-    month: Month,
-    journal: Journal,
-    loss: Ints | None,
-    reason: str,
-    desk: Desk,
-) -> Ints:
-    """Close cards, cleared by the customer or written off; returns what was owed, in cents.
+def end_cards(book: Book, who: Ints, month: Month, journal: Journal, desk: Desk) -> None:
+    """Close the cards of customers who leave; they pay what they owe."""
+    _close(book, who, month, journal, written_off=False, desk=desk)
 
-    ``loss`` is the part of it that the bank loses; collectors bring in the rest.
-    """
-    held = book.holds(CARD)[who]
-    who, lost = who[held], np.zeros(int(held.sum()), np.int64) if loss is None else loss[held]
-    owed = np.zeros(len(book), np.int64)
-    owed[who] = -(book.cash + journal.totals(len(book)))[who, POCKET_CARD]
-    day = np.maximum(book.leaves[who], 1)
-    if loss is not None:
+
+def write_off_cards(book: Book, who: Ints, month: Month, journal: Journal, desk: Desk) -> None:
+    """Write off all that ``who`` owe on cards, close them and hand them to the collectors."""
+    _close(book, who, month, journal, written_off=True, desk=desk)
+
+
+def _close(
+    book: Book, who: Ints, month: Month, journal: Journal, *, written_off: bool, desk: Desk
+) -> None:
+    who = who[book.holds(CARD)[who]]
+    owed = -(book.cash + journal.totals(len(book)))[who, POCKET_CARD]
+    day = np.maximum(book.leaves, 1)[who]
+    lost = np.zeros(len(who), np.int64)
+    if written_off:
         day = book.traits.due_day[who] + GRACE + 3
+        lost = np.maximum(owed, 0)
+        hand_over(book, who, CARD, lost.astype(np.float64), desk)
     second = (day - 1) * DAY + LAST_SECOND - 400
-    lost = np.minimum(lost, np.maximum(owed[who], 0))
-    automatic = loss is not None
     journal.book(slots(who, POCKET_CARD), second, lost, "write_off", "automatic", automatic=True)
     journal.book(
         slots(who, POCKET_CARD),
         second + 60,
-        owed[who] - lost,
+        owed - lost,
         "card_payment",
         "other",
-        automatic=automatic,
+        automatic=written_off,
     )
     moments = office_hours(month.first_day + day - 1, desk.rng)
     moments = np.maximum(moments, month.microseconds(second + 120))
-    close_accounts(book, who, CARD, moments, reason, desk)
+    close_accounts(book, who, CARD, moments, "written_off" if written_off else "customer", desk)
     book.statement[who] = 0
-    return owed

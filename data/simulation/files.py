@@ -15,7 +15,7 @@ from data.tables import table
 
 ROWS_PER_GROUP = 250_000
 NUMBERS_PER_PART = 100_000_000
-NUMBERED = ("transaction_id", "interaction_id", "application_id", "contact_id")
+NUMBERED = ("transaction_id", "interaction_id", "application_id", "contact_id", "recovery_id")
 TYPES: dict[Kind, pa.DataType] = {
     "identifier": pa.string(),
     "text": pa.string(),
