@@ -34,6 +34,9 @@ ANNUAL_FEE = 1_200_00
 PURCHASES = 4.0
 SPENT_OF_INCOME = 0.24
 BLOCKED_FROM = 2
+# By money trouble: sound, stretched, distressed.
+SPENT_MORE = np.array([1.0, 1.2, 1.35])
+PAID_LESS = np.array([1.0, 0.5, 0.3])
 CATEGORIES_BOUGHT = ("shopping", "dining", "groceries", "travel", "utilities")
 BOUGHT = np.array([0.34, 0.26, 0.2, 0.08, 0.12])
 # Spending from January to December, before the weeks of Lunar New Year.
@@ -57,7 +60,7 @@ def purchase(book: Book, month: Month, journal: Journal, rng: Generator) -> None
     if not len(who):
         return
     budget = book.traits.income * SPENT_OF_INCOME * (1 + 0.15 * (book.borrow - 1.0))
-    budget *= np.array([1.0, 1.2, 1.35])[np.minimum(book.trouble, DISTRESSED)]
+    budget *= SPENT_MORE[np.minimum(book.trouble, DISTRESSED)]
     budget *= np.exp(0.3 * rng.standard_normal(len(book))) * YEAR[month.number - 1]
     room = np.maximum(book.value[:, CARD] * 0.97 + book.cash[:, POCKET_CARD], 0)
     budget = np.minimum(budget * 100, room)
@@ -87,7 +90,7 @@ def settle(book: Book, month: Month, before: Ints, journal: Journal, rng: Genera
     Those in arrears pay nothing, those who catch up pay all, revolvers pay their share.
     """
     old = old_cards(book, month) & (book.trouble < WRITTEN_OFF) & (book.leaves == month.days)
-    tight = np.array([1.0, 0.5, 0.3])[np.minimum(book.trouble, DISTRESSED)]
+    tight = PAID_LESS[np.minimum(book.trouble, DISTRESSED)]
     share = np.where(before > 0, 1.0, book.traits.revolving * tight)
     due = np.maximum(book.statement, 0)
     paid = np.where(old & (book.behind == 0), np.rint(due * share / 100) * 100, 0.0)

@@ -121,9 +121,9 @@ def _write(
         desk.folder.put("recoveries", columns)
 
 
-def sale_share(book: Book, owed: Floats) -> Floats:
+def sale_share(home: Floats, owed: Floats) -> Floats:
     """Expected share of ``owed`` that the sale of each home brings, before costs."""
-    covered = np.divide(owed, book.home, out=np.ones_like(owed), where=book.home > 0)
+    covered = np.divide(owed, home, out=np.ones_like(owed), where=home > 0)
     covered = np.clip(covered, 1e-9, None)
     low, high = LOWEST_PRICE, HIGHEST_PRICE
     short = np.clip(covered, low, high)
@@ -135,9 +135,12 @@ def sale_share(book: Book, owed: Floats) -> Floats:
 def net_within(book: Book, family: int, owed: Floats, months: int) -> Floats:
     """Expected share of ``owed`` recovered within months of a write-off, after its costs."""
     if family == MORTGAGE:
-        done = SOLD_BY[min(months, LAST_SALE)]
-        return sale_share(book, owed) * (done * (1 - SALE_COST))
-    return share_collected(book, family) * (PAID_BY[min(months, MONTHS)] * (1 - COMMISSION))
+        done, whole, cost = SOLD_BY[min(months, LAST_SALE)], sale_share(book.home, owed), SALE_COST
+    else:
+        done, whole = PAID_BY[min(months, MONTHS)], share_collected(book, family)
+        cost = COMMISSION
+    net: Floats = whole * done * (1 - cost)
+    return net
 
 
 def expected_from_debts(book: Book, months: int) -> Floats:
@@ -146,13 +149,9 @@ def expected_from_debts(book: Book, months: int) -> Floats:
     for column, family in enumerate(CREDIT):
         who = np.flatnonzero(book.claim[:, column] >= 0)
         chased, coming = book.chased[who], book.promised[who, column]
-        by = SOLD_BY if family == MORTGAGE else PAID_BY
-        then = by[np.minimum(chased + months, len(by) - 1)]
-        part = (then - by[chased]) / (1 - by[chased])
+        by, cost = (SOLD_BY, SALE_COST) if family == MORTGAGE else (PAID_BY, COMMISSION)
         if family == MORTGAGE:
-            whole = np.zeros(len(book))
-            whole[who] = coming
-            total[who] += coming * part * sale_share(book, whole)[who] * (1 - SALE_COST)
-        else:
-            total[who] += coming * part * (1 - COMMISSION)
+            coming = coming * sale_share(book.home[who], coming)
+        then = by[np.minimum(chased + months, len(by) - 1)]
+        total[who] += coming * (then - by[chased]) / (1 - by[chased]) * (1 - cost)
     return total

@@ -6,7 +6,7 @@ import numpy as np
 
 from data.simulation import cards
 from data.simulation.book import Book
-from data.simulation.chains import CLOSED, NEED
+from data.simulation.chains import BEHIND_1, CLOSED, DISTRESSED, NEED
 from data.simulation.columns import Floats
 from data.simulation.flows import DORMANT_FEE, FEE_PER_TRANSFER, TRANSFERS
 from data.simulation.journal import POCKET_CARD, POCKET_SAVINGS
@@ -45,6 +45,8 @@ from data.simulation.wealth import (
 HAIR = 1e-9
 # From the first unpaid instalment to the write-off, about.
 UNPAID_MONTHS = 8
+# Of those short of money, the share that still is a month later, about.
+STRAIN_KEPT = 0.93
 
 
 @dataclass(frozen=True)
@@ -196,12 +198,14 @@ def _card(now: Now, outlook: Outlook, ahead: Ahead) -> Floats:
     """The card's balance moves by purchases and the share of the statement that is paid."""
     book = now.book
     owed, statement = -book.cash[:, POCKET_CARD].astype(float), book.statement.astype(float)
-    share, cut = book.traits.revolving, (book.traits.due_day + 10) / 30
+    cut = (book.traits.due_day + 10) / 30
     product, total = book.product[:, CARD], np.zeros(len(book))
     late = now.trouble(outlook.late)
     losses, there = _first_losses(ahead), ahead.began * _not_lost_before(ahead)
     for k in range(YEAR):
-        bought = np.minimum(_bought(now, k + 1), np.maximum(0.97 * book.value[:, CARD] - owed, 0))
+        share = book.traits.revolving * _while_strained(book, cards.PAID_LESS, k)
+        bought = _bought(now, k + 1) * _while_strained(book, cards.SPENT_MORE, k)
+        bought = np.minimum(bought, np.maximum(0.97 * book.value[:, CARD] - owed, 0))
         interest = statement * (1 - share) * cards.CARD_RATE / 12
         left = owed - share * statement + interest
         statement = left + cut * bought
@@ -215,6 +219,13 @@ def _card(now: Now, outlook: Outlook, ahead: Ahead) -> Floats:
     total -= (losses * lost * _net_loss(book, CARD, lost)).sum(axis=0)
     held: Floats = np.where(book.holds(CARD), total, 0.0)
     return held
+
+
+def _while_strained(book: Book, factor: Floats, k: int) -> Floats:
+    """The factor of those short of money who are not behind, fading as they get out of it."""
+    strained = np.where(book.trouble < BEHIND_1, factor[np.minimum(book.trouble, DISTRESSED)], 1.0)
+    fading: Floats = 1 + (strained - 1) * STRAIN_KEPT**k
+    return fading
 
 
 def _card_at_write_off(now: Now) -> Floats:
