@@ -6,7 +6,7 @@ nine product families; salaries, spending with its seasons, transfers, standing 
 interest and fees; cards, loans, arrears, default, write-off, and what is recovered after it, from
 debtors and from the sale of collateral, at a cost; wrong bookings and their corrections; logins,
 calls, complaints, campaigns with a control group; facts that are known late. The extract begins in
-mid-history: accounts are older than their first booking, but no debt is older than it.
+mid-history: accounts are older than their first booking, but nobody is in arrears when it begins.
 
 Not modelled: joint accounts, businesses, fraud, foreign currency, branches opening or closing,
 early repayment other than by leaving, claims on what the sale of a home leaves unpaid, contagion

@@ -57,6 +57,34 @@ def desks_of(folder: Folder, seed: int, part: int) -> Desks:
     return Desks(folder, *(Desk(folder, np.random.default_rng(child)) for child in children))
 
 
+@dataclass(frozen=True)
+class Wrong:
+    """Wrong bookings that are not yet corrected.
+
+    ``slot`` is the place in the journal, ``day`` (since 1970) when the correction is due; the
+    ``right`` amount is booked again unless it is zero.
+    """
+
+    slot: Ints
+    second: Ints
+    day: Ints
+    amount: Ints
+    right: Ints
+    category: Smalls
+    channel: Smalls
+    counterparty: Ints
+
+    def some(self, mask: Flags) -> "Wrong":
+        """Those of the mask."""
+        return Wrong(*(values[mask] for values in vars(self).values()))
+
+
+def none_wrong() -> Wrong:
+    """No wrong booking."""
+    none, small = np.zeros(0, np.int64), np.zeros(0, np.int8)
+    return Wrong(none, none, none, none, none, small, small, none)
+
+
 @dataclass
 class Book:
     """Everything that changes; arrays have a row per customer, some a column per family.
@@ -69,7 +97,8 @@ class Book:
     works and ``contact`` is its number. ``proceeds`` are the cents of investments given up.
     ``home`` is what the home behind a mortgage is worth in cents. By family of ``CREDIT``,
     ``claim`` is the number of an account written off, or -1, and ``promised`` the cents that its
-    debtor will still pay (of a mortgage: still owes); ``chased`` are the months since then, or -1.
+    debtor will still pay (of a mortgage: still owes); ``chased`` are the months since then, or -1. ``wrong`` is booked
+    and not yet corrected.
     """
 
     first: int
@@ -104,6 +133,7 @@ class Book:
     claim: Ints
     promised: Floats
     chased: Ints
+    wrong: Wrong
 
     def __len__(self) -> int:
         return len(self.mood)
@@ -161,6 +191,7 @@ def empty_book(first: int, traits: Traits, month: Month) -> Book:
         claim=np.full((n, len(CREDIT)), ABSENT, np.int64),
         promised=np.zeros((n, len(CREDIT))),
         chased=np.full(n, ABSENT, np.int64),
+        wrong=none_wrong(),
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from data.simulation import (
     cards,
+    corrections,
     flows,
     lending,
     life,
@@ -112,6 +113,7 @@ def _bookings(book: Book, calendar: list[Month], month: Month, desks: Desks) -> 
     """Lending, cards and accounts of the month, in the order in which money moves."""
     journal = Journal()
     numbers = book.account[:, [CURRENT, SAVINGS, CARD]].copy()
+    corrections.correct(book, month, journal, desks.paper.rng)
     before = lending.fall_behind(book)
     instalments = lending.repay(book, calendar, month, before, desks.credit)
     paid = cards.settle(book, month, before, journal, desks.paper.rng)
@@ -124,6 +126,7 @@ def _bookings(book: Book, calendar: list[Month], month: Month, desks: Desks) -> 
     flowing = journal.totals(len(book))[:, POCKET_CURRENT]
     early = salary + np.maximum(moved, 0)
     spending.spend(book, month, current, flowing, early, journal, desks.paper.rng)
+    corrections.err(book, month, journal, desks.paper.rng)
     cards.write_statements(book, calendar, month, paid, journal, desks.credit)
     recoveries.collect_debts(book, month, desks.credit)
     _write_offs(book, month, journal, desks)
