@@ -211,7 +211,24 @@ LOAN_OUTCOMES = Table(
             "Repaid, ended unpaid, running as agreed, running in debt, or written off.",
             ("repaid", "unpaid", "performing", "in_debt", "written_off"),
         ),
-        _money("loss", "Net loss written off.", minimum=0, required=False),
+        _money("loss", "Written off, before anything is recovered.", minimum=0, required=False),
+    ),
+)
+RECOVERIES = Table(
+    name="recoveries",
+    about=("Cash collected on an account in default or written off, and what collecting it cost."),
+    key=("recovery_id",),
+    columns=(
+        _id("recovery_id", "The recovery."),
+        _id("account_id", "The account, also after its closing.", "accounts"),
+        EVENT_AT,
+        KNOWN_AT,
+        _code(
+            "kind",
+            "Paid by the debtor, from the sale of collateral, or the cost of collecting.",
+            ("payment", "collateral", "cost"),
+        ),
+        _money("amount", "Amount collected, or spent on collecting.", minimum=0),
     ),
 )
 REPAYMENTS = Table(
@@ -415,6 +432,7 @@ CANONICAL: tuple[Table, ...] = (
     TRANSACTIONS,
     LOANS,
     LOAN_OUTCOMES,
+    RECOVERIES,
     REPAYMENTS,
     COLLATERAL,
     STATEMENTS,

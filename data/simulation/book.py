@@ -19,7 +19,15 @@ from data.simulation.columns import (
 )
 from data.simulation.files import Folder
 from data.simulation.months import DAY, LAST_DAY, Month
-from data.simulation.prices import CURRENT_CODE, OTHER, PLAIN, PRODUCTS, SYSTEM_OF, TAKEN_UP
+from data.simulation.prices import (
+    CREDIT,
+    CURRENT_CODE,
+    OTHER,
+    PLAIN,
+    PRODUCTS,
+    SYSTEM_OF,
+    TAKEN_UP,
+)
 from data.simulation.records import Registry
 from data.simulation.traits import Traits
 from data.sources.systems import SYSTEMS
@@ -60,6 +68,34 @@ def desks_of(folder: Folder, seed: int, part: int) -> Desks:
     return Desks(folder, *(Desk(folder, np.random.default_rng(child)) for child in children))
 
 
+@dataclass(frozen=True)
+class Wrong:
+    """Wrong bookings that are not yet corrected.
+
+    ``slot`` is the place in the journal, ``day`` (since 1970) when the correction is due; the
+    ``right`` amount is booked again unless it is zero.
+    """
+
+    slot: Ints
+    second: Ints
+    day: Ints
+    amount: Ints
+    right: Ints
+    category: Smalls
+    channel: Smalls
+    counterparty: Ints
+
+    def some(self, mask: Flags) -> "Wrong":
+        """Those of the mask."""
+        return Wrong(*(values[mask] for values in vars(self).values()))
+
+
+def none_wrong() -> Wrong:
+    """No wrong booking."""
+    none, small = np.zeros(0, np.int64), np.zeros(0, np.int8)
+    return Wrong(none, none, none, none, none, small, small, none)
+
+
 @dataclass
 class Book:
     """Everything that changes; arrays have a row per customer, some a column per family.
@@ -70,6 +106,10 @@ class Book:
     this month on which the customer acts, ``comes`` the first. ``behind`` counts the unpaid
     instalments. By product of ``TAKEN_UP``, ``urged`` are the months for which a contact still
     works and ``contact`` is its number. ``proceeds`` are the cents of investments given up.
+    ``home`` is what the home behind a mortgage is worth in cents. By family of ``CREDIT``,
+    ``claim`` is the number of an account written off, or -1, and ``promised`` the cents that its
+    debtor will still pay (of a mortgage: still owes); ``chased`` are the months since then, or -1. ``wrong`` is booked
+    and not yet corrected.
     """
 
     registry: Registry
@@ -100,6 +140,11 @@ class Book:
     contact: Ints
     proceeds: Ints
     proceeds_day: Ints
+    home: Floats
+    claim: Ints
+    promised: Floats
+    chased: Ints
+    wrong: Wrong
 
     def __len__(self) -> int:
         return len(self.mood)
@@ -158,6 +203,11 @@ def empty_book(registry: Registry, traits: Traits, month: Month) -> Book:
         contact=np.zeros((n, len(TAKEN_UP)), np.int64),
         proceeds=np.zeros(n, np.int64),
         proceeds_day=np.ones(n, np.int64),
+        home=np.zeros(n),
+        claim=np.full((n, len(CREDIT)), ABSENT, np.int64),
+        promised=np.zeros((n, len(CREDIT))),
+        chased=np.full(n, ABSENT, np.int64),
+        wrong=none_wrong(),
     )
 
 

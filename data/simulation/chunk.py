@@ -7,11 +7,13 @@ import numpy as np
 
 from data.simulation import (
     cards,
+    corrections,
     flows,
     lending,
     life,
     people,
     placements,
+    recoveries,
     spending,
     touches,
     truth,
@@ -117,6 +119,7 @@ def _bookings(book: Book, calendar: list[Month], month: Month, desks: Desks) -> 
     """Lending, cards and accounts of the month, in the order in which money moves."""
     journal = Journal()
     numbers = book.account[:, [CURRENT, SAVINGS, CARD]].copy()
+    corrections.correct(book, month, journal, desks.paper.rng)
     before = lending.fall_behind(book)
     instalments = lending.repay(book, calendar, month, before, desks.credit)
     paid = cards.settle(book, month, before, journal, desks.paper.rng)
@@ -129,7 +132,9 @@ def _bookings(book: Book, calendar: list[Month], month: Month, desks: Desks) -> 
     flowing = journal.totals(len(book))[:, POCKET_CURRENT]
     early = salary + np.maximum(moved, 0)
     spending.spend(book, month, current, flowing, early, journal, desks.paper.rng)
+    corrections.err(book, month, journal, desks.paper.rng)
     cards.write_statements(book, calendar, month, paid, journal, desks.credit)
+    recoveries.collect_debts(book, month, desks.credit)
     _write_offs(book, month, journal, desks)
     _farewells(book, month, journal, desks)
     flows.post_automatic(book, month, journal, desks.paper.rng)
@@ -153,10 +158,10 @@ def _collect(
 
 def _write_offs(book: Book, month: Month, journal: Journal, desks: Desks) -> None:
     owing = lending.exposed(book) & (book.trouble == WRITTEN_OFF) & (book.leaves == month.days)
-    who = np.flatnonzero(owing)
+    who = np.flatnonzero(owing & (book.chased < 0))
     if len(who):
-        loss = lending.write_off(book, who, month, desks.credit)
-        cards.end_cards(book, who, month, journal, loss, "written_off", desks.credit)
+        lending.write_off(book, who, month, desks.credit)
+        cards.write_off_cards(book, who, month, journal, desks.credit)
 
 
 def _farewells(book: Book, month: Month, journal: Journal, desks: Desks) -> None:
@@ -169,7 +174,7 @@ def _farewells(book: Book, month: Month, journal: Journal, desks: Desks) -> None
     for family in (LOAN, MORTGAGE):
         some = book.holds(family)[who]
         lending.end_loans(book, family, who[some], moments[some], desks.credit)
-    cards.end_cards(book, who, month, journal, None, "customer", desks.credit)
+    cards.end_cards(book, who, month, journal, desks.credit)
     saves = book.holds(SAVINGS)[who]
     nothing = np.zeros(int(saves.sum()), np.int64)
     flows.empty_pockets(book, who[saves], POCKET_SAVINGS, journal, nothing, desks.credit.rng)

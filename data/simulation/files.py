@@ -22,7 +22,7 @@ Format = Literal["parquet", "csv"]
 ROWS_PER_GROUP = 250_000
 NUMBERS_PER_PART = 100_000_000
 # Their values hardly repeat, so a dictionary would cost more than it saves.
-NUMBERED = {"transactions", "interactions", "applications", "contacts"}
+NUMBERED = {"transactions", "interactions", "applications", "contacts", "recoveries"}
 TYPES: dict[Kind, pa.DataType] = {
     "identifier": pa.string(),
     "text": pa.string(),

@@ -141,14 +141,16 @@ def _write_bookings(month: Month, journal: Journal, booked: Booked, desk: Desk) 
     count = len(booked.order)
     event = month.microseconds(booked.second)
     first = desk.folder.next_numbers("transactions", count)
+    category = np.concatenate(journal.category)[booked.order]
+    own = category == CATEGORY["correction"]
     columns = {
         "transaction_id": tokens("T", first + np.arange(count), 12),
         "account_id": repeated(booked.names, booked.place),
         "event_at": stamps(event),
-        "known_at": stamps(event + _delay(count, desk.rng)),
+        "known_at": stamps(event + _delay(own, desk.rng)),
         "amount": money(booked.amount),
         "channel": codes(np.concatenate(journal.channel)[booked.order], CHANNELS),
-        "category": codes(np.concatenate(journal.category)[booked.order], CATEGORIES),
+        "category": codes(category, CATEGORIES),
         "automatic": flags(np.concatenate(journal.automatic)[booked.order]),
         "counterparty": codes(np.concatenate(journal.counterparty)[booked.order], COUNTERPARTIES),
         "balance_after": money(booked.balance),
@@ -159,12 +161,16 @@ def _write_bookings(month: Month, journal: Journal, booked: Booked, desk: Desk) 
         desk.folder.put("transactions", {n: c.take(some) for n, c in columns.items()}, system)
 
 
-def _delay(count: int, rng: Generator) -> Ints:
-    """Minutes for most bookings, days for late cards, weeks for back-dated entries."""
+def _delay(own: Flags, rng: Generator) -> Ints:
+    """Minutes for most bookings, days for late cards, weeks for back-dated entries.
+
+    The bank learns of its ``own`` corrections at once.
+    """
+    count = len(own)
     luck = rng.random(count)
     minutes = 60 + rng.random(count) * 1_740
     late = np.where(luck < 0.004, 5 + 20 * rng.random(count), 1 + 2.5 * rng.random(count))
-    seconds = np.where(luck < 0.02, late * DAY, minutes).astype(np.int64)
+    seconds = np.where((luck < 0.02) & ~own, late * DAY, minutes).astype(np.int64)
     return seconds * MICROSECONDS
 
 

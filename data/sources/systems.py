@@ -185,6 +185,19 @@ EXTRACTS = (
     ),
     Extract(
         "core",
+        "recovery",
+        "recoveries",
+        _columns(
+            "collected_at",
+            "entered_at",
+            recovery_id="recovery_no",
+            account_id="account_no",
+            kind="kind",
+            amount="amount",
+        ),
+    ),
+    Extract(
+        "core",
         "instalment",
         "repayments",
         _columns(
@@ -370,6 +383,19 @@ EXTRACTS = (
             minimum_due="minimum",
             paid="paid",
             days_past_due="dpd",
+        ),
+    ),
+    Extract(
+        "cards",
+        "recovery",
+        "recoveries",
+        _columns(
+            "collected",
+            "loaded",
+            recovery_id="recovery_id",
+            account_id="card_account",
+            kind="kind",
+            amount="amount",
         ),
     ),
     Extract(

@@ -24,6 +24,7 @@ HEADERS = {
     ),
     "loans": "loan_id,account_id,event_at,known_at,amount,term_months,instalment",
     "loan_outcomes": "loan_id,event_at,known_at,status,loss",
+    "recoveries": "recovery_id,account_id,event_at,known_at,kind,amount",
 }
 ROWS = {
     "customers": ("C1,2024-01-01,2024-01-01,王小明", "C2,2024-01-01,2024-01-01,Ann Lee"),

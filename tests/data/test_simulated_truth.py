@@ -29,9 +29,9 @@ def truth(bank_files: Path) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def tables(loaded_home: Path, bank_files: Path) -> duckdb.DuckDBPyConnection:
+def tables(bank_files: Path) -> duckdb.DuckDBPyConnection:
     """What the truth is held against: the shared bank, person by person."""
-    return true_bank(Warehouse(loaded_home / "warehouse"), bank_files)
+    return true_bank(bank_files)
 
 
 def attainable_auc(chance: pd.Series) -> float:
@@ -161,11 +161,16 @@ def test_products_are_taken_up_as_often_as_the_truth_says(
 
 
 def test_customers_bring_what_the_truth_expects(
-    tables: duckdb.DuckDBPyConnection, truth: pd.DataFrame
+    loaded_home: Path, tables: duckdb.DuckDBPyConnection, truth: pd.DataFrame
 ) -> None:
-    brought = tables.execute("""
-        SELECT customer_id, sum(contribution) / 300 AS brought FROM contributions
-        WHERE event_day > DATE '2023-06-30' - DATE '1970-01-01' GROUP BY 1""").df()
+    whose = tables.sql("SELECT account_id, customer_id FROM accounts").to_arrow_table().to_pandas()
+    brought = Warehouse(loaded_home / "warehouse").frame(
+        """
+        SELECT w.customer_id, sum(contribution) / 300 AS brought
+        FROM contributions JOIN whose w USING (account_id)
+        WHERE event_day > DATE '2023-06-30' - DATE '1970-01-01' GROUP BY 1""",
+        whose=whose,
+    )
     rows = yearly_rows(truth, "contribution_12m")
     expected = rows.groupby("customer_id")["contribution_12m"].sum() / 3
     both = brought.set_index("customer_id").join(expected, how="inner")
