@@ -62,8 +62,22 @@ class Column(BaseModel):
         return self
 
 
+class Rule(BaseModel):
+    """What the columns of a row must be to one another.
+
+    ``holds`` is SQL over the typed columns of the row; where it is false, ``column`` is at fault
+    and ``about`` is the reason. Where it is null, as for a value that is missing, it holds.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    column: str
+    holds: str
+    about: str
+
+
 class Table(BaseModel):
-    """One canonical table: what a row is, its columns and its business key.
+    """One canonical table: what a row is, its columns, its rules and its business key.
 
     A ``dated`` table has ``event_at`` (when it happened) and ``known_at`` (when the bank learnt
     it) and may feed features; an undated one is reference data and may not.
@@ -75,6 +89,7 @@ class Table(BaseModel):
     about: str
     columns: tuple[Column, ...]
     key: tuple[str, ...]
+    rules: tuple[Rule, ...] = ()
     dated: bool = True
     required: bool = False
 
@@ -82,10 +97,15 @@ class Table(BaseModel):
     def _key_and_clocks_are_columns(self) -> Self:
         names = [column.name for column in self.columns]
         clocks = {"event_at", "known_at"} if self.dated else set()
-        missing = (set(self.key) | clocks) - set(names)
+        ruled = {rule.column for rule in self.rules}
+        missing = (set(self.key) | clocks | ruled) - set(names)
         if missing or len(names) != len(set(names)):
             raise ValueError(f"table {self.name}: columns missing or named twice: {missing}")
         return self
+
+    def no_such_row(self, column: str) -> str:
+        """Why a row is refused whose ``column`` refers to nothing."""
+        return f"no such row in {self.column(column).refers_to}"
 
     def column(self, name: str) -> Column:
         """The column called ``name``; KeyError where there is none."""

@@ -42,8 +42,15 @@ def _table(table: Table) -> str:
     key = ", ".join(f"`{name}`" for name in table.key)
     return (
         f"## {table.name}\n\n{table.about} Key: {key}.{f' ({marks})' if marks else ''}\n\n"
-        f"| column | kind | required | meaning |\n|---|---|---|---|\n{rows}\n"
+        f"| column | kind | required | meaning |\n|---|---|---|---|\n{rows}\n{_rules(table)}"
     )
+
+
+def _rules(table: Table) -> str:
+    if not table.rules:
+        return ""
+    listed = "\n".join(f"- `{rule.column}`: {rule.about}." for rule in table.rules)
+    return f"\nA row is rejected where a column is\n\n{listed}\n"
 
 
 def _row(column: Column) -> str:
