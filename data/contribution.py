@@ -13,6 +13,7 @@ from data.errors import WarehouseError
 
 CONTRIBUTIONS = "contributions"
 NEEDED = ("accounts", "products", "balances")
+MADE_OF = (*NEEDED, "closings", "transactions", "loans", "loan_outcomes")
 KNOWN_AFTER = 5
 _FEES = "category IN ('fee', 'penalty_interest')"
 _WRITTEN_OFF = "status = 'written_off'"

@@ -141,7 +141,7 @@ class _Load:
         held = contract.name if contract.name in self.before.tables else None
         aside = [batch for batch in self.before.aside if batch.table == contract.name]
         staged.settle_keys(held, self.warehouse.scan(aside) if aside else None)
-        if held and self.engine.execute(staged.outvoted).fetchone():
+        if held:
             self.withdrawals.take(contract, staged.outvoted)
 
     def _withdraw_orphans(self, contract: Table) -> None:
@@ -149,13 +149,12 @@ class _Load:
         if not self.withdrawals.counts or contract.name not in self.before.tables:
             return
         for column, query in self._known(contract).items():
-            orphans = (
+            self.withdrawals.take(
+                contract,
                 f"SELECT {', '.join(contract.key)}, {literal(contract.no_such_row(column))}"
                 f" AS reason FROM {contract.name}"
-                f" WHERE {column} IS NOT NULL AND {column} NOT IN ({query})"
+                f" WHERE {column} IS NOT NULL AND {column} NOT IN ({query})",
             )
-            if self.engine.execute(orphans).fetchone():
-                self.withdrawals.take(contract, orphans)
 
     def _warn(self, arrival: Arrival, extra: list[str]) -> None:
         if extra:
@@ -258,11 +257,11 @@ class _Load:
             broken = self.engine.execute(
                 f"SELECT {contract.key[0]}, count(*) OVER ()"
                 f" FROM ({self.source.canonical[contract.name]}) WHERE NOT ({rule.holds}) LIMIT 1"
-            ).fetchone()
-            if broken:
+            ).fetchall()
+            for key, count in broken:
                 raise ContractBroken(
-                    f"{self.source.folder}: {broken[1]:,} {contract.name} have an {rule.column} that"
-                    f" is {rule.about}; the first is {broken[0]}. Correct them; nothing was loaded."
+                    f"{self.source.folder}: {count:,} {contract.name} have an {rule.column} that"
+                    f" is {rule.about}; one is {key}. Correct them; nothing was loaded."
                 )
 
     def _day(self, clock: str) -> str:

@@ -162,11 +162,10 @@ def _is_bytes(kind: pa.DataType) -> bool:
 
 def _plain(column: "pa.Array[Any]") -> "pa.Array[Any]":
     """A column without dictionary; a text too long for any contract comes cut, but too long."""
-    kind = column.type
-    if not isinstance(kind, pa.DictionaryType):
-        return column.cast(pa.string()) if pa.types.is_string_view(kind) else column
+    if not isinstance(column, pa.DictionaryArray):
+        return column.cast(pa.string()) if pa.types.is_string_view(column.type) else column
     values, most = column.dictionary, TEXT_LIMIT + 1
-    if pa.types.is_binary(kind.value_type):
+    if pa.types.is_binary(values.type):
         short = pc.binary_slice(values, 0, most)
     else:
         short = pc.utf8_slice_codeunits(values.cast(pa.string()), 0, most)

@@ -1,6 +1,5 @@
 """Rows accepted by an earlier load that a later one takes out of sight, each with its reason."""
 
-import hashlib
 from collections.abc import Iterator
 
 import duckdb
@@ -41,6 +40,8 @@ class Withdrawals:
         """
         name, key = contract.name, ", ".join(contract.key)
         place = f"withdrawn.{name}"
+        if self.engine.execute(f"SELECT count(*) FROM ({rows})").fetchall() == [(0,)]:
+            return
         if name not in self._contracts:
             self._contracts[name] = contract
             self.engine.execute(
@@ -72,7 +73,7 @@ class Withdrawals:
     def _without(self, batch: Batch) -> Batch | None:
         key = ", ".join(self._contracts[batch.table].key)
         left = f"FROM {self._numbered(batch)} ANTI JOIN withdrawn.{batch.table} USING ({key})"
-        if self.engine.execute(f"SELECT count(*) {left}").fetchone() == (batch.rows,):
+        if self.engine.execute(f"SELECT count(*) {left}").fetchall() == [(batch.rows,)]:
             return batch
         kept = self.engine.sql(
             f"SELECT * EXCLUDE (file_row_number) {left} ORDER BY file_row_number"
@@ -81,13 +82,13 @@ class Withdrawals:
 
     def _rejects(self, contract: Table, batch: Batch) -> Iterator[Reject]:
         key = ", ".join(contract.key)
+        values = ", ".join(f"b.{column.name}" for column in contract.columns)
         found = self.engine.execute(
-            f"SELECT file_row_number + 1, w.reason, b.* EXCLUDE (file_row_number)"
+            f"SELECT file_row_number + 1, w.reason, sha256(CAST(row({values}) AS VARCHAR))"
             f" FROM {self._numbered(batch)} b JOIN withdrawn.{batch.table} w USING ({key})"
             " ORDER BY 1"
         )
-        for row, reason, *values in found.fetchall():
-            digest = hashlib.sha256(str(values).encode()).hexdigest()
+        for row, reason, digest in found.fetchall():
             yield Reject(batch.file, row, key, f"withdrawn: {reason}", digest)
 
     def _numbered(self, batch: Batch) -> str:

@@ -97,30 +97,6 @@ def test_a_row_said_again_in_a_later_delivery_is_kept_once(bank: SmallBank) -> N
     assert bank.rows("SELECT count(*) FROM transactions") == [(3,)]
 
 
-def test_one_key_with_two_contents_is_quarantined_whatever_the_order(tmp_path: Path) -> None:
-    told = []
-    for first, second in (("a", "b"), ("b", "a")):
-        bank = SmallBank(tmp_path / first)
-        said = f"T1,A1,{BOOKED},-1.00,card,groceries,false,"
-        otherwise = f"T1,A1,{BOOKED},-2.00,card,groceries,false,"
-        header = HEADERS["transactions"]
-        bank.csv("transactions", said, *bookings([7]), file=f"transactions/{first}.csv")
-        bank.csv("transactions", otherwise, header=header, file=f"transactions/{second}.csv")
-        bank.load()
-        told.append(bank.rows("SELECT transaction_id, amount FROM transactions"))
-        assert len(bank.rejects) == 2
-    assert told == [[("T7", -750)], [("T7", -750)]]
-
-
-def test_what_was_accepted_stands_against_a_later_contradiction(bank: SmallBank) -> None:
-    bank.csv("transactions", f"T1,A1,{BOOKED},-1.00,card,groceries,false,")
-    bank.load()
-    bank.csv("transactions", f"T1,A1,{BOOKED},-2.00,card,groceries,false,")
-    assert account(bank.load(), "transactions.csv") == (1, 0, 1, 0)
-    assert bank.rows("SELECT amount FROM transactions") == [(-100,)]
-    assert bank.rejects[0][3] == "another row has the same key and says otherwise"
-
-
 def test_a_booking_on_an_account_nobody_has_is_rejected(bank: SmallBank) -> None:
     bank.csv("transactions", *bookings([1]), f"T2,A9,{BOOKED},-1.00,card,groceries,false,")
     assert account(bank.load(), "transactions.csv") == (2, 1, 1, 0)
