@@ -165,6 +165,8 @@ def _plain(column: "pa.Array[Any]") -> "pa.Array[Any]":
     if not isinstance(column, pa.DictionaryArray):
         return column.cast(pa.string()) if pa.types.is_string_view(column.type) else column
     values, most = column.dictionary, TEXT_LIMIT + 1
+    if not _is_bytes(values.type):
+        return column.cast(values.type)
     if pa.types.is_binary(values.type):
         short = pc.binary_slice(values, 0, most)
     else:

@@ -166,15 +166,13 @@ def _stale(features: Sequence[Feature], manifest: Manifest, days: Sequence[int])
 
 def _gaps(feature: Feature, manifest: Manifest, as_of: Sequence[int]) -> list[Day]:
     """The missing days that the feature would read for one of the as-of days."""
-    read = feature.source.tables if feature.source else ()
+    read, reach = feature.source.tables if feature.source else (), feature.days
     if feature.source is CONTRIBUTIONS:
-        read = MADE_OF
+        read, reach = MADE_OF, None  # a month's position is the last before its end, however old
     found = []
     for gap in manifest.gaps:
         after = bisect_right(as_of, day_number(gap.day))  # the first as-of that lies behind the gap
-        near = after < len(as_of) and (
-            feature.days is None or as_of[after] - day_number(gap.day) <= feature.days
-        )
+        near = after < len(as_of) and (reach is None or as_of[after] - day_number(gap.day) <= reach)
         if gap.table in read and near:
             found.append(gap)
     return found

@@ -13,6 +13,7 @@ BOOKED = "2024-02-01T10:00:00,2024-02-02"
 
 
 def test_a_file_with_broken_rows_loads_its_good_rows(bank: SmallBank) -> None:
+    """F01"""
     bank.csv(
         "transactions",
         f"T1,A1,{BOOKED},-12.50,card,groceries,false,",
@@ -31,6 +32,7 @@ def test_a_file_with_broken_rows_loads_its_good_rows(bank: SmallBank) -> None:
 
 
 def test_a_reject_says_file_line_column_and_reason(bank: SmallBank) -> None:
+    """F01"""
     bank.csv("transactions", *bookings([1]), f"T2,A1,{BOOKED},-1.00,card,beer,false,")
     bank.load()
     (found,) = bank.rejects
@@ -38,6 +40,7 @@ def test_a_reject_says_file_line_column_and_reason(bank: SmallBank) -> None:
 
 
 def test_a_reject_keeps_the_digest_of_the_raw_line_and_not_the_line(bank: SmallBank) -> None:
+    """F01"""
     broken = f"T2,A1,{BOOKED},1.234,card,groceries,false,"
     orphan = f"T3,A9,{BOOKED},1.00,card,groceries,false,"
     bank.csv("transactions", *bookings([1]), broken, orphan)
@@ -49,12 +52,14 @@ def test_a_reject_keeps_the_digest_of_the_raw_line_and_not_the_line(bank: SmallB
 
 
 def test_a_row_with_two_faults_is_one_rejected_row_with_two_reasons(bank: SmallBank) -> None:
+    """F01"""
     bank.csv("transactions", *bookings([1]), f"T2,A1,{BOOKED},abc,card,beer,false,")
     assert account(bank.load(), "transactions.csv") == (2, 1, 1, 0)
     assert [column for _, _, column, _ in bank.rejects] == ["amount", "category"]
 
 
 def test_the_five_lines_that_a_guessing_reader_takes_for_none(bank: SmallBank) -> None:
+    """F01"""
     bank.csv(
         "customers",
         'C1,2024-01-01,2024-01-01,"Ann',  # never closed
@@ -67,6 +72,7 @@ def test_the_five_lines_that_a_guessing_reader_takes_for_none(bank: SmallBank) -
 
 
 def test_the_same_file_twice_is_all_duplicates_and_changes_nothing(bank: SmallBank) -> None:
+    """F02"""
     bank.csv("transactions", *bookings(range(5)))
     first = bank.load()
     second = bank.load()
@@ -85,11 +91,13 @@ def test_a_broken_file_twice_is_rejected_twice_and_recorded_once(bank: SmallBank
 
 
 def test_a_row_said_twice_in_a_file_is_kept_once(bank: SmallBank) -> None:
+    """F02"""
     bank.csv("transactions", *bookings([1, 2, 1, 1]))
     assert account(bank.load(), "transactions.csv") == (4, 2, 0, 2)
 
 
 def test_a_row_said_again_in_a_later_delivery_is_kept_once(bank: SmallBank) -> None:
+    """F02"""
     bank.csv("transactions", *bookings([1, 2]))
     bank.load()
     bank.csv("transactions", *bookings([2, 3]))
@@ -124,6 +132,7 @@ def test_an_orphan_is_taken_in_once_its_account_has_come(bank: SmallBank) -> Non
 
 
 def test_a_fact_dated_after_the_delivery_is_rejected(bank: SmallBank) -> None:
+    """F06"""
     bank.csv(
         "transactions",
         "T1,A1,2024-06-30T10:00:00,2024-07-01,-1.00,card,groceries,false,",
@@ -141,6 +150,7 @@ def test_a_fact_known_before_it_happened_is_rejected(bank: SmallBank) -> None:
 
 
 def test_too_many_broken_rows_refuse_the_file_and_lose_nothing(bank: SmallBank) -> None:
+    """F01"""
     before = bank.load().manifest
     bank.csv("transactions", *bookings([1]), "T2,A1", "T3,A1")
     with pytest.raises(ContractBroken, match=r"transactions.csv: 2 of 3 rows.*limit of 50%") as why:
@@ -163,6 +173,7 @@ def test_the_refusal_quotes_a_row_of_the_refused_file(bank: SmallBank) -> None:
 
 
 def test_columns_may_stand_in_any_order_with_the_same_result(tmp_path: Path) -> None:
+    """F04"""
     digests = []
     for number, order in enumerate(((0, 1, 2, 3), (3, 1, 0, 2), (2, 3, 1, 0))):
         bank = SmallBank(tmp_path / str(number))
@@ -175,11 +186,13 @@ def test_columns_may_stand_in_any_order_with_the_same_result(tmp_path: Path) -> 
 
 
 def test_a_column_nobody_asked_for_is_ignored_with_a_note(bank: SmallBank) -> None:
+    """F04"""
     bank.csv("products", "P1,current,,,blue", header=HEADERS["products"] + ",colour")
     assert "products.csv: columns not used: colour" in bank.load().warnings
 
 
 def test_a_missing_column_refuses_the_file_and_says_what_there_is(bank: SmallBank) -> None:
+    """F04"""
     bank.csv("products", "P1,current", header="product,family")
     with pytest.raises(ContractBroken, match=r"lacks the column.* product_id .*product, family"):
         bank.load()
@@ -187,6 +200,7 @@ def test_a_missing_column_refuses_the_file_and_says_what_there_is(bank: SmallBan
 
 
 def test_a_column_that_changed_its_type_refuses_the_file(bank: SmallBank) -> None:
+    """F04"""
     bank.csv("balances", *(f"A1,2024-02-0{d},2024-02-0{d},EUR {d}" for d in range(1, 9)))
     with pytest.raises(ContractBroken, match=r"8 of 8 rows are broken.*column ledger_balance"):
         bank.load(reject_limit=0.5)
@@ -228,6 +242,7 @@ def test_a_file_without_rows_is_taken_with_a_note(bank: SmallBank) -> None:
 
 
 def test_a_file_that_is_still_being_written_is_refused(bank: SmallBank) -> None:
+    """F12"""
     path = bank.csv("transactions", *bookings([1]))
 
     def somebody_writes(step: str, done: int, total: int) -> None:
@@ -266,6 +281,7 @@ def test_progress_names_the_files_and_ends_with_writing(bank: SmallBank) -> None
 
 
 def test_text_that_wants_to_be_more_stays_text(bank: SmallBank) -> None:
+    """F14"""
     texts = [
         "=cmd|' /C calc'!A0",
         "+1+1",
@@ -281,6 +297,7 @@ def test_text_that_wants_to_be_more_stays_text(bank: SmallBank) -> None:
 
 
 def test_text_with_control_characters_is_rejected(bank: SmallBank) -> None:
+    """F14"""
     controls = ["\x1b[31m", "\x07", "\x9b31m", "\x7f", "\t"]
     rows = (f"C{n},2024-01-01,2024-01-01,Ann{text}" for n, text in enumerate(controls))
     bank.csv("customers", *rows)
@@ -288,6 +305,7 @@ def test_text_with_control_characters_is_rejected(bank: SmallBank) -> None:
 
 
 def test_a_file_name_is_a_label_and_never_a_path(bank: SmallBank) -> None:
+    """F14"""
     name = "transactions/;DROP TABLE x; \x1b[31m$(id).csv"
     bank.csv("transactions", *bookings([1]), "T2", file=name)
     bank.load()
