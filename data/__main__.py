@@ -73,20 +73,26 @@ def show_reconciliation(loaded: Loaded) -> None:
         ("file", "rows in", "accepted", "rejected", "duplicate"),
         [(name, *sums) for name, sums in {**counts, "all files": total}.items()],
     )
+    for name, rows in loaded.withdrawn.items():
+        note(f"{rows:,} {name} accepted earlier were withdrawn, contradicted by what came now")
     for warning in loaded.warnings:
         note(f"note: {warning}")
-    if total[2]:
+    if total[2] or loaded.withdrawn:
         note(f"{total[2]:,} rows were rejected: ./zhike data rejects shows where and why")
 
 
 @app.command("tables")
 def show_tables() -> None:
-    """Show the tables of the warehouse and their rows."""
+    """Show the tables of the warehouse, their rows, and the days that they lack or got late."""
     manifest = Warehouse().manifest
     rows = [(name, sum(b.rows for b in manifest.of(name))) for name in manifest.tables]
     show_table(
         f"Warehouse {manifest.digest[:12]}, source {manifest.source}", ("table", "rows"), rows
     )
+    named = [(day.table, "missing", str(day.day)) for day in manifest.gaps]
+    named += [(day.table, "came late", str(day.day)) for day in manifest.late]
+    if named:
+        show_table("Daily files", ("table", "what", "day"), named)
 
 
 @app.command("rejects")

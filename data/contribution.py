@@ -14,6 +14,7 @@ import pyarrow as pa
 from data.errors import WarehouseError
 
 NEEDED = ("accounts", "products", "balances")
+MADE_OF = (*NEEDED, "closings", "transactions", "loans", "loan_outcomes")
 KNOWN_AFTER = 5
 _FEES = "category IN ('fee', 'penalty_interest')"
 _WRITTEN_OFF = "status = 'written_off'"

@@ -1,6 +1,6 @@
 """The canonical tables: the bank as Zhike sees it, whatever the sources."""
 
-from data.contracts import Column, Table
+from data.contracts import Column, Rule, Table
 from data.errors import UnknownTable
 
 PRODUCT_FAMILIES = (
@@ -43,6 +43,24 @@ CATEGORIES = (
     "other",
 )
 
+# Everything else goes either way: interest and investments; insurance, which takes premiums and
+# pays claims; card and loan payments, which the card's or loan's own account receives; fees, of
+# which a part given back counts against what was charged; corrections, a refund among them.
+MONEY_IN = ("salary", "pension", "cash_in", "transfer_in", "write_off")
+MONEY_OUT = (
+    "cash_out",
+    "transfer_out",
+    "groceries",
+    "dining",
+    "travel",
+    "shopping",
+    "utilities",
+    "household",
+    "leasing",
+    "health",
+    "education",
+)
+
 IDENTITY_TYPES = ("resident", "residence_permit", "passport", "other")
 
 EVENT_AT = Column(name="event_at", kind="timestamp", about="When it happened.", past=True)
@@ -71,6 +89,15 @@ def _ratio(name: str, about: str, *, required: bool = True) -> Column:
 
 def _text(name: str, about: str) -> Column:
     return Column(name=name, kind="text", about=about, required=False)
+
+
+def _signed(side: str, sign: str, categories: tuple[str, ...]) -> Rule:
+    listed = ", ".join(f"'{category}'" for category in categories)
+    return Rule(
+        column="amount",
+        holds=f"amount {sign} 0 OR category NOT IN ({listed})",
+        about=f"{side} where the category is {', '.join(categories)}",
+    )
 
 
 CUSTOMERS = Table(
@@ -181,6 +208,10 @@ TRANSACTIONS = Table(
         ),
         _id("counterparty", "The other side, as a token.", required=False),
         _money("balance_after", "Book balance after it.", required=False),
+    ),
+    rules=(
+        _signed("negative", ">=", MONEY_IN),
+        _signed("positive", "<=", MONEY_OUT),
     ),
 )
 LOANS = Table(

@@ -50,6 +50,8 @@ def build_profiles(
     out.print(f"{len(rows):,} profiles of {len(profiles.features)} features in {snapshot.folder}")
     for name, reason in profiles.absent.items():
         err.print(f"absent: {name}: {reason}")
+    for name, reason in profiles.stale.items():
+        err.print(f"stale: {name}: {reason}", soft_wrap=True)
 
 
 def _day(text: str) -> date:

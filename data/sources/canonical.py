@@ -33,6 +33,7 @@ def canonical(folder: Path) -> Source:
         if not entry.name.startswith((".", "_"))
         for path in _files(entry)
     )
+    _refuse_unlisted(folder, [d.path for d in deliveries if digests and not d.sha256])
     found = {delivery.contract.name for delivery in deliveries}
     missing = [t.name for t in CANONICAL if t.required and t.name not in found]
     if missing:
@@ -78,6 +79,15 @@ def vouched(folder: Path) -> dict[str, str]:
     if absent:
         raise SourceError(f"{folder} lacks {', '.join(absent)}, which its {SUMS} lists.")
     return digests
+
+
+def _refuse_unlisted(folder: Path, unlisted: list[Path]) -> None:
+    if unlisted:
+        names = ", ".join(path.relative_to(folder).as_posix() for path in unlisted)
+        raise SourceError(
+            f"{folder / SUMS} does not list {names}. A file is complete once it is listed: have the"
+            " list sent again, or take the file away."
+        )
 
 
 def _files(entry: Path) -> list[Path]:

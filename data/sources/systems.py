@@ -1,9 +1,10 @@
 """The four systems of the simulated bank: how each lays out its extracts, and what they mean."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from data.contracts import SQL_TYPE, Column, Table
+from data.contracts import Column, Rule, Table
 from data.tables import CANONICAL, table
 
 SYSTEMS = ("core", "cards", "ebanking", "call_centre")
@@ -45,6 +46,7 @@ class Extract:
             about=ours.about,
             columns=tuple(self._theirs(c) for c in ours.columns if c.name in self.columns),
             key=tuple(self.columns[name] for name in ours.key),
+            rules=tuple(self._their_rule(rule) for rule in ours.rules),
             dated=ours.dated,
             clocks=(self.columns.get("event_at", ""), self.columns.get("known_at", "")),
         )
@@ -55,19 +57,27 @@ class Extract:
             change["refers_to"] = _holder(self.system, column.refers_to).name
         return column.model_copy(update=change)
 
+    def _their_rule(self, rule: Rule) -> Rule:
+        """The same rule over the system's own columns, and in its own signs."""
+
+        def theirs(word: re.Match[str]) -> str:
+            name = word.group()
+            sign = "-" if name in self.reversed else ""
+            return sign + self.columns[name] if name in self.columns else name
+
+        holds = re.sub(r"(?<!['\w])\w+(?!['\w])", theirs, rule.holds)
+        return Rule(column=self.columns[rule.column], holds=holds, about=rule.about)
+
     def query(self) -> str:
         """SELECT of the canonical columns, and a ``line`` to order by."""
-        columns = ", ".join(
-            f"{self._ours(column)} AS {column.name}" for column in table(self.table).columns
-        )
+        ours = [c for c in table(self.table).columns if c.name in {*self.columns, *self.fixed}]
+        columns = ", ".join(f"{self._ours(column)} AS {column.name}" for column in ours)
         place = SYSTEMS.index(self.system) * _NEXT_SYSTEM
         return f"SELECT {columns}, line + {place} AS line FROM {self.name}"
 
     def _ours(self, column: Column) -> str:
         if column.name in self.fixed:
             return f"'{self.fixed[column.name]}'"
-        if column.name not in self.columns:
-            return f"CAST(NULL AS {SQL_TYPE[column.kind]})"
         sign = "-" if column.name in self.reversed else ""
         return sign + self.columns[column.name]
 
@@ -507,5 +517,5 @@ def canonical_queries(delivered: set[str]) -> dict[str, str]:
     for contract in CANONICAL:
         parts = [e.query() for e in EXTRACTS if e.table == contract.name and e.name in delivered]
         if parts:
-            queries[contract.name] = " UNION ALL ".join(parts)
+            queries[contract.name] = " UNION ALL BY NAME ".join(parts)
     return queries
