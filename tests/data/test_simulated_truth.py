@@ -174,8 +174,8 @@ def test_customers_bring_what_the_truth_expects(
     rows = yearly_rows(truth, "contribution_12m")
     expected = rows.groupby("customer_id")["contribution_12m"].sum() / 3
     both = brought.set_index("customer_id").join(expected, how="inner")
-    # Few write-offs make up most of the luck.
-    assert both["brought"].sum() == pytest.approx(both["contribution_12m"].sum(), rel=0.15)
+    # A single mortgage written off, its home not yet sold, is a seventh of the sum.
+    assert both["brought"].sum() == pytest.approx(both["contribution_12m"].sum(), rel=0.12)
     assert both["brought"].corr(both["contribution_12m"], method="spearman") > 0.8
 
 
