@@ -1,9 +1,10 @@
 """What each account earns the bank, month by month: contribution, defined once.
 
 Contribution of an account and month = position at the month's end x transfer-price margin / 12
-+ fees and penalty interest charged - cost to serve - net loss written off. It is booked at the
-month's end and known five days later, or when the last of its terms is known. Only months that
-the data cover to their end count. Amounts are integer minor units.
++ fees and penalty interest charged - cost to serve - net loss written off. The loss of a loan is
+told with its outcome, that of a card or an overdraft is booked on the account itself. It is booked
+at the month's end and known five days later, or when the last of its terms is known. Only months
+that the data cover to their end count. Amounts are integer minor units.
 """
 
 import duckdb
@@ -16,6 +17,8 @@ NEEDED = ("accounts", "products", "balances")
 KNOWN_AFTER = 5
 _FEES = "category IN ('fee', 'penalty_interest')"
 _WRITTEN_OFF = "status = 'written_off'"
+# A bank that reports a loan's outcome may book it too: the loss must not count twice.
+_LOSS_BOOKED = "category = 'write_off' AND account_id NOT IN (SELECT account_id FROM loans)"
 _PRICED = "SELECT product_id FROM products WHERE margin IS NOT NULL AND cost_to_serve IS NOT NULL"
 
 _LAST_DAY = """(SELECT max(event_day) FROM (
@@ -60,6 +63,9 @@ terms AS (
     FROM loan_outcomes o
     JOIN loans l USING (loan_id)
     WHERE {_WRITTEN_OFF} GROUP BY ALL
+    UNION ALL
+    SELECT account_id, last_month_day(event_day), max(known_day), 0, 0, 0, sum(amount)
+    FROM transactions WHERE {_LOSS_BOOKED} GROUP BY ALL
 ),
 summed AS (
     SELECT account_id, event_day, max(known_day) AS known_day,
@@ -112,8 +118,9 @@ def control_total(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
     return _pair(
         connection,
         f"SELECT (SELECT -sum(amount) FROM transactions WHERE {_FEES} AND {ours} AND {until}),"
-        f" (SELECT sum(loss) FROM loan_outcomes WHERE {_WRITTEN_OFF} AND {until}"
-        f" AND loan_id IN (SELECT loan_id FROM loans WHERE {ours}))",
+        f" coalesce((SELECT sum(loss) FROM loan_outcomes WHERE {_WRITTEN_OFF} AND {until}"
+        f" AND loan_id IN (SELECT loan_id FROM loans WHERE {ours})), 0) + coalesce((SELECT"
+        f" sum(amount) FROM transactions WHERE {_LOSS_BOOKED} AND {ours} AND {until}), 0)",
     )
 
 

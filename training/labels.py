@@ -211,11 +211,11 @@ def propensity(family: str) -> LabelContract:
 
 _EXPOSURES = """
     exposures AS (
-        SELECT a.customer_id, 'loan ' || l.loan_id AS id, r.event_day, r.known_day, r.days_past_due,
+        SELECT a.customer_id, a.account_id, 'loan ' || l.loan_id AS id, r.event_day, r.known_day, r.days_past_due,
             r.outstanding AS exposure
         FROM repayments r JOIN loans l USING (loan_id) JOIN accounts a USING (account_id)
         UNION ALL
-        SELECT a.customer_id, 'card ' || s.account_id, s.event_day, s.known_day, s.days_past_due,
+        SELECT a.customer_id, a.account_id, 'card ' || s.account_id, s.event_day, s.known_day, s.days_past_due,
             greatest(s.credit_limit, s.balance)
         FROM statements s JOIN accounts a USING (account_id)
     )
@@ -230,7 +230,7 @@ _WRITTEN_OFF = """
 """
 CREDIT_RISK = LabelContract(
     question="credit_risk",
-    version="credit_risk.behavioural/1",
+    version="credit_risk.behavioural/2",
     population=(
         "Customers with a loan outstanding or a card limit, none of it more than 90 days past due"
         " or written off in the last year."
@@ -246,6 +246,8 @@ CREDIT_RISK = LabelContract(
             FROM spine s JOIN exposures e USING (customer_id)
             WHERE e.event_day < s.as_of_day AND e.known_day < s.as_of_day
                 AND e.event_day >= s.as_of_day - 62
+                AND NOT EXISTS (FROM closings x WHERE x.account_id = e.account_id
+                    AND x.event_day < s.as_of_day AND x.known_day < s.as_of_day)
             GROUP BY 1, 2
         ),
         lost AS (
@@ -379,7 +381,9 @@ def label(warehouse: Warehouse, contract: LabelContract, spine: pd.DataFrame) ->
     target = warehouse.frame(contract.target.format(horizon=contract.horizon_days), spine=begin)
     rows["target"] = target.set_index("place")["target"].reindex(rows.index)
     if contract.clouded:
-        clouded = warehouse.frame(contract.clouded.format(horizon=contract.horizon_days), spine=begin)
+        clouded = warehouse.frame(
+            contract.clouded.format(horizon=contract.horizon_days), spine=begin
+        )
         reason = clouded.set_index("place")["reason"].reindex(rows.index)
         status = status.mask((status == SCORABLE) & reason.notna(), reason)
     status[(status == SCORABLE) & rows["target"].isna()] = "no_outcome"

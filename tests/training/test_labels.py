@@ -207,6 +207,14 @@ def test_who_owes_nothing_cannot_default(hand: DatedBank) -> None:
     assert ask(hand, CREDIT_RISK).left_out == {"no_exposure": 1}
 
 
+def test_who_has_given_back_the_card_cannot_default_on_it(hand: DatedBank) -> None:
+    hand.add("accounts", on="2022-01-01", account_id="A2", product_id="credit_card")
+    hand.add("statements", on="2023-01-10", account_id="A2", credit_limit=500)
+    assert ask(hand, CREDIT_RISK).left_out == {}
+    hand.add("closings", on="2023-01-20", account_id="A2", reason="customer")
+    assert ask(hand, CREDIT_RISK).left_out == {"no_exposure": 1}
+
+
 def test_who_has_defaulted_is_not_asked_whether_they_will(hand: DatedBank) -> None:
     hand.add("loans", on="2022-06-01", loan_id="L1")
     hand.add("repayments", on="2023-01-10", loan_id="L1", outstanding=500, days_past_due=91)
