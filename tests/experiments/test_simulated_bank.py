@@ -31,7 +31,9 @@ def test_the_rates_of_a_year_are_a_bankers(figures: Figures) -> None:
     yearly = figures["yearly"]
     for event, (low, high) in BANKERS.items():
         assert low < yearly[event] < high, event
-    assert set(yearly["take_up"]) == {f for f in PRODUCT_FAMILIES if f not in ("current", "savings")}
+    assert set(yearly["take_up"]) == {
+        f for f in PRODUCT_FAMILIES if f not in ("current", "savings")
+    }
     for family, rate in yearly["take_up"].items():
         assert PER_PRODUCT[0] < rate < PER_PRODUCT[1], family
 
