@@ -2,6 +2,10 @@
 
 Nothing here is an estimate: the hidden states are Markov chains, and the expectations over their
 future are computed, not drawn. No loader and no feature may read what this module writes.
+
+The truth stands at the end of a month's last day. A label whose window begins on that day counts
+one day more, which tells nothing: nobody leaves, defaults or earns the bank anything on it, and
+whoever takes up a product on it is not asked about that product any more.
 """
 
 from dataclasses import dataclass
@@ -46,7 +50,8 @@ from data.simulation.wealth import RUNDOWN, STRAIN
 
 YEAR = 12
 CHURN_HORIZONS = (3, 6, 12)
-TAKE_UP_DAYS = 90
+# Of the 90 days from an as-of day on, when that day itself is over.
+TAKE_UP_DAYS = 89
 TAKE_UP_MONTHS = 4
 
 
@@ -147,7 +152,7 @@ def may_default(book: Book) -> Flags:
 
 
 def window_weights(month: Month) -> Floats:
-    """Share of each of the following months that lies within 90 days of this month's end."""
+    """Share of each of the following months that lies within the take-up days."""
     weights, left = [], float(TAKE_UP_DAYS)
     for ahead in range(1, TAKE_UP_MONTHS + 1):
         days = month_after(month, ahead).days

@@ -30,7 +30,7 @@ from data.simulation.prices import (
     WEALTH,
 )
 from data.simulation.recoveries import expected_from_debts, net_within
-from data.simulation.truth import YEAR, Now, Outlook
+from data.simulation.truth import TAKE_UP_DAYS, YEAR, Now, Outlook
 from data.simulation.wealth import (
     BORROW_LIFT,
     FIRST_AMOUNT,
@@ -68,7 +68,7 @@ class Ahead:
 def expected_contribution(now: Now, outlook: Outlook, yearly: Floats) -> Floats:
     """TWD that each customer is expected to bring in the next twelve months.
 
-    ``yearly`` are the chances to take up each product of ``TAKEN_UP`` within 90 days.
+    ``yearly`` are the chances to take up each product of ``TAKEN_UP`` within the take-up days.
     """
     ahead = _ahead(now, outlook)
     total = _accounts(now, outlook, ahead) + _investments(now.book, ahead)
@@ -239,7 +239,7 @@ def _card_at_write_off(now: Now) -> Floats:
 
 
 def _new(book: Book, ahead: Ahead, chances: Floats) -> Floats:
-    """What may be taken up within the year, from the chance of the next 90 days."""
+    """What may be taken up within the year, from the chance of the next take-up days."""
     total = np.zeros(len(book))
     months = np.arange(1, YEAR + 1)[:, None]
     usual = np.exp(book.traits.wealth + book.swing)
@@ -255,7 +255,7 @@ def _new(book: Book, ahead: Ahead, chances: Floats) -> Floats:
             amount = np.maximum(usual * (low + high) / 2, least)
         else:
             amount = amounts[family]
-        rate = -np.log1p(-np.minimum(chances[:, k], 0.9)) / 3
+        rate = -np.log1p(-np.minimum(chances[:, k], 0.9)) * 365 / 12 / TAKE_UP_DAYS
         held = -np.expm1(-rate * months) * ahead.calm
         product = PLAIN[family]
         gain = held * (amount * 100 * MARGINS[product] / 12 - COSTS[product])

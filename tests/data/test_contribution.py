@@ -177,6 +177,17 @@ def test_the_total_is_what_the_tables_say(priced: SmallBank) -> None:
     assert total == margin + fees - cost - loss
 
 
+def test_a_card_written_off_is_a_loss_and_a_loan_is_lost_only_once(priced: SmallBank) -> None:
+    priced.csv(
+        "transactions",
+        "T8,A1,2024-03-20,2024-03-20,70.00,automatic,write_off,true,",
+        "T9,A2,2024-03-25,2024-03-25,60000.00,automatic,write_off,true,",  # told with its outcome
+    )
+    priced.load()
+    assert table(priced)["A1", MAR] == (5000, 0, 2000, 7000, -4000)
+    assert table(priced)["A2", MAR] == (30000, 0, 5000, 6000000, -5975000)
+
+
 def test_a_month_is_known_when_the_last_of_its_terms_is(priced: SmallBank) -> None:
     priced.load()
     assert known(priced, FEB)["A1"] == date(2024, 3, 5)  # five days after the month's end

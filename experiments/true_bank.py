@@ -6,14 +6,14 @@ import duckdb
 
 from data.sources.systems import EXTRACTS, canonical_queries
 from data.tables import CANONICAL
+from data.warehouse import engine
 
 OWNED = [t.name for t in CANONICAL if any(c.name == "customer_id" for c in t.columns)]
 
 
 def true_bank(files: Path) -> duckdb.DuckDBPyConnection:
     """The canonical tables as delivered; ``customer_id`` is the person behind the record."""
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
+    connection = engine()
     delivered = [e for e in EXTRACTS if (files / e.system / e.file).is_dir()]
     for kind in delivered:
         rows = f"read_parquet('{files}/{kind.system}/{kind.file}/*.parquet')"
