@@ -92,8 +92,12 @@ def test_money_is_held_against_its_expectation() -> None:
 
 
 def test_the_truth_of_a_row_is_found_by_customer_and_day(tmp_path: Path) -> None:
-    told = {"customer_id": ["C1", "C2", "C1"], "as_of": [JUNE, JUNE, JULY]}
-    columns = {**told, "churn_6m": [0.1, 0.2, 0.3], "take_up_fund": [0.01, None, 0.03]}
+    told: dict[str, list[Any]] = {"customer_id": ["C1", "C2", "C1"], "as_of": [JUNE, JUNE, JULY]}
+    columns: dict[str, list[Any]] = {
+        **told,
+        "churn_6m": [0.1, 0.2, 0.3],
+        "take_up_fund": [0.01, None, 0.03],
+    }
     (tmp_path / "probabilities").mkdir()
     pq.write_table(pa.table(columns), tmp_path / "probabilities" / "part.parquet")
     rows = pd.DataFrame({"customer_id": ["C2", "C3", "C1"], "as_of": [JUNE, JUNE, JULY]})
