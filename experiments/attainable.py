@@ -29,7 +29,7 @@ from data.loading import load
 from data.simulation import simulate
 from data.sources import open_source
 from data.terminal import note, progress, show_table
-from data.warehouse import Warehouse
+from data.warehouse import CROSSWALK, Warehouse
 from features.definition import Array
 from training.fit import calibrate
 from training.judge import auc, concentration, margins, within_date
@@ -46,25 +46,41 @@ TRUTH = {
 Figures = dict[str, Any]
 
 
-def true_customer(customers: pd.Series, truth: Path) -> pd.Series:
-    """Customer ids of the warehouse as the truth knows them."""
-    return customers
+@dataclass(frozen=True)
+class Truth:
+    """The truth of a simulated bank: its folder, and the person behind each customer."""
 
+    folder: Path
+    persons: pd.Series
 
-def truth_of(rows: pd.DataFrame, truth: Path, name: str) -> Array:
-    """The true chance, or expected money, of each row of (customer_id, as_of); NaN where none.
+    @classmethod
+    def of(cls, warehouse: Warehouse, files: Path) -> "Truth":
+        """The truth beside the files that the warehouse holds.
 
-    Args:
-        truth: the folder in which the simulated bank's truth was written.
-        name: of the model, such as churn or propensity.fund.
-    """
-    column = TRUTH.get(name) or f"take_up_{name.partition('.')[2]}"
-    told = pq.read_table(truth / "probabilities", columns=["customer_id", "as_of", column])
-    asked = pd.DataFrame(
-        {"customer_id": true_customer(rows["customer_id"], truth), "as_of": rows["as_of"]}
-    )
-    found = asked.merge(told.to_pandas(), on=["customer_id", "as_of"], how="left")
-    return found[column].to_numpy(np.float64)
+        A customer is the person whom most of its records are about.
+        """
+        records = pq.read_table(files / "truth" / "records").to_pandas()
+        identified = CROSSWALK in warehouse.manifest.tables
+        owner = "customer_id FROM owners" if identified else "record_id AS customer_id FROM records"
+        behind = warehouse.frame(
+            f"SELECT o.customer_id, mode(person_id) AS person_id FROM records"
+            f" JOIN (SELECT record_id, {owner}) o USING (record_id) GROUP BY 1",
+            records=records,
+        )
+        return cls(files / "truth", behind.set_index("customer_id")["person_id"])
+
+    def about(self, rows: pd.DataFrame, name: str) -> Array:
+        """The true chance, or expected money, of each row of (customer_id, as_of).
+
+        NaN where the truth tells none. ``name`` is a model's, such as churn or propensity.fund.
+        """
+        column = TRUTH.get(name) or f"take_up_{name.partition('.')[2]}"
+        told = pq.read_table(self.folder / "probabilities", columns=["person_id", "as_of", column])
+        asked = pd.DataFrame(
+            {"person_id": rows["customer_id"].map(self.persons), "as_of": rows["as_of"]}
+        )
+        found = asked.merge(told.to_pandas(), on=["person_id", "as_of"], how="left")
+        return found[column].to_numpy(np.float64)
 
 
 def chance_figures(margin: Array, chance: Array, dates: pd.Series) -> Figures:
@@ -111,11 +127,11 @@ def plain_logistic(train: pd.DataFrame, test: pd.DataFrame, features: list[str])
 class Watcher:
     """Holds every model that is made against the truth."""
 
-    truth: Path
+    truth: Truth
     found: dict[str, Figures] = field(default_factory=dict)
 
     def __call__(self, recipe: Recipe, made: Made) -> None:
-        chance = truth_of(made.test_rows, self.truth, recipe.name)
+        chance = self.truth.about(made.test_rows, recipe.name)
         known = ~np.isnan(chance)
         test, chance = made.test_rows[known].reset_index(drop=True), chance[known]
         margin, target = margins(made.fitted, test).calibrated, test["target"].to_numpy(np.float64)
@@ -137,7 +153,7 @@ class Watcher:
                 "o_e": metrics["o_e"],
                 "slope": metrics["calibration_slope"],
             }
-        taught = truth_of(made.train_rows, self.truth, recipe.name)
+        taught = self.truth.about(made.train_rows, recipe.name)
         self.found[recipe.name] = {
             **figures,
             # How far the level moved from the training dates to the test dates: what no model
@@ -168,7 +184,7 @@ def home(folder: Path) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def examine(warehouse: Warehouse, truth: Path) -> tuple[dict[str, Figures], dict[str, str]]:
+def examine(warehouse: Warehouse, truth: Truth) -> tuple[dict[str, Figures], dict[str, str]]:
     """Train and promote every question; figures by model, and why others were not trained."""
     watcher = Watcher(truth)
     with progress("training") as report:
@@ -242,7 +258,7 @@ def run(quick: bool = False, customers: int | None = None, months: int | None = 
         simulate(files, customers=customers, months=months, seed=SEED)
         with progress("loading") as report:
             load(open_source("simulated", files), Warehouse(), progress=report)
-        found, refused = examine(Warehouse(), files / "truth")
+        found, refused = examine(Warehouse(), Truth.of(Warehouse(), files))
     show(found)
     for name, reason in refused.items():
         note(f"not trained: {name}: {reason}")
