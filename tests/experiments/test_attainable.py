@@ -18,12 +18,12 @@ from data.sources import open_source
 from data.warehouse import Warehouse
 from experiments.attainable import (
     Figures,
+    Truth,
     chance_figures,
     examine,
     gathered,
     money_figures,
     plain_logistic,
-    truth_of,
 )
 from experiments.attainable import home as within
 from features.definition import Array
@@ -91,18 +91,19 @@ def test_money_is_held_against_its_expectation() -> None:
     assert found["slope"] == pytest.approx(0.5)
 
 
-def test_the_truth_of_a_row_is_found_by_customer_and_day(tmp_path: Path) -> None:
-    told: dict[str, list[Any]] = {"customer_id": ["C1", "C2", "C1"], "as_of": [JUNE, JUNE, JULY]}
+def test_the_truth_of_a_row_is_found_by_person_and_day(tmp_path: Path) -> None:
     columns: dict[str, list[Any]] = {
-        **told,
+        "person_id": ["N1", "N2", "N1"],
+        "as_of": [JUNE, JUNE, JULY],
         "churn_6m": [0.1, 0.2, 0.3],
         "take_up_fund": [0.01, None, 0.03],
     }
     (tmp_path / "probabilities").mkdir()
     pq.write_table(pa.table(columns), tmp_path / "probabilities" / "part.parquet")
+    truth = Truth(tmp_path, pd.Series({"C1": "N1", "C2": "N2"}))
     rows = pd.DataFrame({"customer_id": ["C2", "C3", "C1"], "as_of": [JUNE, JUNE, JULY]})
-    assert np.array_equal(truth_of(rows, tmp_path, "churn"), [0.2, np.nan, 0.3], equal_nan=True)
-    fund = truth_of(rows, tmp_path, "propensity.fund")
+    assert np.array_equal(truth.about(rows, "churn"), [0.2, np.nan, 0.3], equal_nan=True)
+    fund = truth.about(rows, "propensity.fund")
     assert np.array_equal(fund, [np.nan, np.nan, 0.03], equal_nan=True)
 
 
@@ -133,10 +134,10 @@ def larger_bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def simple_share(rows: tuple[pd.DataFrame, pd.DataFrame], recipe: Recipe, truth: Path) -> float:
+def simple_share(rows: tuple[pd.DataFrame, pd.DataFrame], recipe: Recipe, truth: Truth) -> float:
     """Share of the attainable Gini that a plain logistic regression reaches."""
     train, test = rows
-    chance = truth_of(test, truth, recipe.name)
+    chance = truth.about(test, recipe.name)
     known = ~np.isnan(chance)
     features = [name for name in recipe.features if name in train.columns]
     margin = plain_logistic(train, test[known], features)
@@ -158,10 +159,11 @@ def simple_shares(larger_bank: Path) -> dict[str, float]:
         spine = rows[["customer_id", "as_of"]].drop_duplicates()
         profiles = build(warehouse, spine.reset_index(drop=True)).frame
 
+        truth = Truth.of(warehouse, larger_bank / "bank")
+
     def joined(rows: pd.DataFrame) -> pd.DataFrame:
         return rows.merge(profiles, on=["customer_id", "as_of"])
 
-    truth = larger_bank / "bank" / "truth"
     return {
         r.name: simple_share((joined(parts[r.name].train), joined(parts[r.name].test)), r, truth)
         for r in asked
@@ -193,7 +195,7 @@ def examined(
     folder = tmp_path_factory.mktemp("examined")
     with within(folder):
         (folder / "warehouse").symlink_to(loaded_home / "warehouse")
-        found, refused = examine(Warehouse(), bank_files / "truth")
+        found, refused = examine(Warehouse(), Truth.of(Warehouse(), bank_files))
     assert not refused
     return gathered(found)
 
