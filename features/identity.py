@@ -87,8 +87,7 @@ COMPARISONS = (
             Level(
                 "close",
                 "list_has_any(spellings_l, spellings_r) OR"
-                f" (NOT {_BOTH_IN_HAN} AND CASE WHEN length(spelt_l) < 9 THEN {_slips('spelt', 1)}"
-                f" ELSE {_slips('spelt', 2)} END)",
+                f" (NOT {_BOTH_IN_HAN} AND {_slips('spelt', 1)})",
                 0.10,
                 5e-4,
             ),
@@ -203,7 +202,7 @@ def judge(connection: duckdb.DuckDBPyConnection, model: Model) -> pd.DataFrame:
     name, birth = found["name"].to_numpy(), found["birth"].to_numpy()
     certain = (found["probability"] >= CERTAIN).to_numpy()
     same, other = found["same_proof"].to_numpy(bool), found["other_proof"].to_numpy(bool)
-    contradicted = same & (name >= _AGAINST) & (birth >= _AGAINST)
+    contradicted = same & (name >= _AGAINST) & ~_agrees(birth) & ((birth > 0) | (name > _AGAINST))
     anchored = _agrees(name) | _agrees(birth) | (found["number"] == _FULL).to_numpy()
     linked = certain & anchored & ~other & ~contradicted
     found["rule"] = np.select([same & ~contradicted, linked], ["identity_number", "model"], "")
