@@ -25,7 +25,7 @@ NO_BIRTH = {"core": 0.0, "cards": 0.02, "ebanking": 0.10, "call_centre": 0.30}
 SURNAMES = "陳林黃張李王吳劉蔡楊許鄭謝洪郭邱曾廖賴徐周葉蘇莊呂江何蕭羅高"
 GIVEN = "家志俊宗文建明偉宏智雅淑美惠怡婷欣佳宜君玉秀麗芳雯柏翰彥廷承冠宇哲豪嘉詩涵子萱品妍思妤"
 HOMOPHONES = {"怡": "宜", "佳": "嘉", "文": "雯", "智": "志", "婷": "廷", "欣": "心", "子": "梓"}
-ROADS = "中山 中正 和平 信義 復興 建國 民生 民權 忠孝 仁愛 光復 文化 大同 自強 三民".split()
+ROADS = ["中山", "中正", "和平", "信義", "復興", "建國", "民生", "民權", "忠孝", "仁愛", "光復", "文化", "大同", "自強", "三民"]
 TOWNS = [
     ("臺北市大安區", "106"), ("臺北市信義區", "110"), ("新北市板橋區", "220"),
     ("新北市三重區", "241"), ("桃園市中壢區", "320"), ("臺中市西屯區", "407"),
@@ -80,13 +80,13 @@ def _people(draw: Random, count: int) -> list[Person]:
         for place in range(draw.choice((1, 1, 1, 2, 3, 4))):
             given = generation if place >= 2 else draw.choice(GIVEN)
             own = surname if place != 1 else draw.choice(SURNAMES)
-            people.append(_person(draw, own + given + draw.choice(GIVEN), place, phone, address, postcode))
+            people.append(
+                _person(draw, own + given + draw.choice(GIVEN), place, phone, address, postcode)
+            )
     return people[:count]
 
 
-def _person(
-    draw: Random, name: str, place: int, phone: str, address: str, postcode: str
-) -> Person:
+def _person(draw: Random, name: str, place: int, phone: str, address: str, postcode: str) -> Person:
     sex = draw.choice(("female", "male"))
     year = draw.randrange(1945, 1985) if place < 2 else draw.randrange(1985, 2006)
     login = "".join(draw.choices(string.ascii_lowercase, k=5))
@@ -122,7 +122,11 @@ def _versions(draw: Random, person: Person, system: str, record: str) -> list[di
         return [row]
     address, postcode = _address(draw)
     moved = row["known_at"] + timedelta(days=draw.randrange(1, 700))
-    old = row | {"address": address, "postcode": postcode, "phone": f"09{draw.randrange(10**8):08d}"}
+    old = row | {
+        "address": address,
+        "postcode": postcode,
+        "phone": f"09{draw.randrange(10**8):08d}",
+    }
     return [old, row | {"event_at": moved, "known_at": moved}]
 
 
@@ -156,7 +160,10 @@ def _han(draw: Random, name: str) -> str:
 
 
 def _latin(draw: Random, name: str) -> str:
-    parts = [p.upper().replace("'", "").replace("V", "U") for p in lazy_pinyin(name, style=Style.WADEGILES)]
+    parts = [
+        p.upper().replace("'", "").replace("V", "U")
+        for p in lazy_pinyin(name, style=Style.WADEGILES)
+    ]
     surname, given = _mistyped(draw, parts[0], 0.02), _mistyped(draw, "-".join(parts[1:]), 0.03)
     given = given.replace("-", draw.choice(("-", "-", " ", "")))
     return f"{given} {surname}" if draw.random() < 0.08 else f"{surname} {given}"

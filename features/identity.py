@@ -197,13 +197,13 @@ def judge(connection: duckdb.DuckDBPyConnection, model: Model) -> pd.DataFrame:
         are left out.
     """
     _predict(connection, model)
-    found = connection.sql(_LIKELY_PAIRS).df()
+    found: pd.DataFrame = connection.sql(_LIKELY_PAIRS).df()
     connection.execute("DROP TABLE scored")
     name, birth = found["name"].to_numpy(), found["birth"].to_numpy()
     certain = (found["probability"] >= CERTAIN).to_numpy()
     same, other = found["same_proof"].to_numpy(bool), found["other_proof"].to_numpy(bool)
     contradicted = same & (name >= _AGAINST) & ~_agrees(birth) & ((birth > 0) | (name > _AGAINST))
-    anchored = _agrees(name) | _agrees(birth) | (found["number"] == _FULL).to_numpy()
+    anchored = (name == _FULL) | _agrees(birth) | (found["number"] == _FULL).to_numpy()
     linked = certain & anchored & ~other & ~contradicted
     found["rule"] = np.select([same & ~contradicted, linked], ["identity_number", "model"], "")
     found["reason"] = np.select(
@@ -212,15 +212,15 @@ def judge(connection: duckdb.DuckDBPyConnection, model: Model) -> pd.DataFrame:
             "",
             "one valid identity number, but name and day of birth contradict",
             "different valid identity numbers",
-            "neither name nor day of birth nor number agree",
+            "the name is not the same, and neither day of birth nor number agree",
         ],
         "probable, but not certain",
     )
-    return found[["uid_l", "uid_r", "probability", "rule", "reason"]]
+    return found.drop(columns=["name", "birth", "number", "same_proof", "other_proof"])
 
 
 def _agrees(level: NDArray[Any]) -> NDArray[np.bool_]:
-    return (level == _FULL) | (level == _CLOSE)
+    return np.isin(level, (_FULL, _CLOSE))
 
 
 def _predict(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
@@ -242,7 +242,7 @@ def _predict(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
             " JOIN states l ON l.uid = p.uid_l JOIN states r ON r.uid = p.uid_r"
             f" WHERE match_probability >= {LIKELY} OR l.proven_number = r.proven_number"
         )
-        linker.table_management.delete_tables_created_by_splink_from_db()
+        linker.table_management.delete_tables_created_by_splink_from_db()  # type: ignore[no-untyped-call]
 
 
 def _levels(name: str) -> str:

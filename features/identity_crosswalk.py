@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -12,18 +13,18 @@ import pyarrow as pa
 from data.warehouse import CROSSWALK
 from features.identity_clusters import Place
 
-SCHEMA = pa.schema(
-    [
-        ("record_id", pa.string()),
-        ("customer_id", pa.string()),
-        ("probability", pa.float64()),
-        ("rule", pa.string()),
-        ("event_at", pa.timestamp("us", "UTC")),
-        ("known_at", pa.timestamp("us", "UTC")),
-        ("known_day", pa.int32()),
-        ("run", pa.int32()),
-    ]
-)
+_MOMENT = pa.timestamp("us", "UTC")
+_COLUMNS: dict[str, pa.DataType] = {
+    "record_id": pa.string(),
+    "customer_id": pa.string(),
+    "probability": pa.float64(),
+    "rule": pa.string(),
+    "event_at": _MOMENT,
+    "known_at": _MOMENT,
+    "known_day": pa.int32(),
+    "run": pa.int32(),
+}
+SCHEMA = pa.schema([pa.field(name, kind) for name, kind in _COLUMNS.items()])
 
 
 @dataclass(frozen=True)
@@ -137,19 +138,18 @@ def changes(
 
 
 def _rows(fresh: Sequence[tuple[str, str, Place]], run: int, zone: str) -> pa.Table:
-    moments = pa.array([place.known_us for *_, place in fresh], pa.timestamp("us", "UTC"))
-    days = pa.array(business_days([place.known_us for *_, place in fresh], zone), pa.int32())
-    columns = [
-        pa.array([record for record, *_ in fresh], pa.string()),
-        pa.array([customer for _, customer, _ in fresh], pa.string()),
-        pa.array([place.probability for *_, place in fresh], pa.float64()),
-        pa.array([place.rule for *_, place in fresh], pa.string()),
-        moments,
-        moments,
-        days,
-        pa.array([run] * len(fresh), pa.int32()),
-    ]
-    return pa.Table.from_arrays(columns, schema=SCHEMA)
+    moments = [place.known_us for *_, place in fresh]
+    values: dict[str, list[Any]] = {
+        "record_id": [record for record, *_ in fresh],
+        "customer_id": [customer for _, customer, _ in fresh],
+        "probability": [place.probability for *_, place in fresh],
+        "rule": [place.rule for *_, place in fresh],
+        "event_at": moments,
+        "known_at": moments,
+        "known_day": business_days(moments, zone),
+        "run": [run] * len(fresh),
+    }
+    return pa.table({n: pa.array(values[n], kind) for n, kind in _COLUMNS.items()})
 
 
 def business_days(moments_us: Sequence[int], zone: str) -> list[int]:

@@ -78,7 +78,7 @@ def golden_records(connection: duckdb.DuckDBPyConnection, zone: str) -> pa.Table
     connection.execute(f"CREATE OR REPLACE TEMP TABLE versions AS {_VERSIONS}")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE golden AS {_golden()}")
     columns = ", ".join(_selected(column.name) for column in CUSTOMERS.columns)
-    table = connection.sql(
+    table: pa.Table = connection.sql(
         f"SELECT {columns}, {_day('event_at', zone)} AS event_day,"
         f" {_day('known_at', zone)} AS known_day FROM golden ORDER BY customer_id, known_at"
     ).to_arrow_table()

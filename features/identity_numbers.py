@@ -51,4 +51,5 @@ def mainland_check_holds(number: str) -> bool:
     except ValueError:
         return False
     values = [10 if character == "X" else int(character) for character in number]
-    return sum(v * 2 ** (17 - place) for place, v in enumerate(values)) % 11 == 1
+    weighed = sum(v * pow(2, 17 - place, 11) for place, v in enumerate(values))
+    return weighed % 11 == 1

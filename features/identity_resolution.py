@@ -240,9 +240,10 @@ def _reviews(
     for left, right, probability, reason in doubtful[columns].itertuples(index=False):
         asked[records.by_uid[left], records.by_uid[right]] = (probability, reason)
     told = {tuple(sorted(pair)) for pair in apart}
-    reviews = [
-        Review(*sorted((records.ids[left], records.ids[right])), probability, reason)
-        for (left, right), (probability, reason) in asked.items()
-        if clusters.of(left) != clusters.of(right) and tuple(sorted((left, right))) not in told
-    ]
+    reviews = []
+    for (left, right), (probability, reason) in asked.items():
+        together = clusters.of(left) == clusters.of(right)
+        if not together and tuple(sorted((left, right))) not in told:
+            first, second = sorted((records.ids[left], records.ids[right]))
+            reviews.append(Review(first, second, probability, reason))
     return sorted(reviews, key=lambda r: (-r.probability, r.record_a, r.record_b))

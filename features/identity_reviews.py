@@ -124,7 +124,7 @@ def _check(warehouse: Warehouse, first: str, second: str, verdict: Verdict) -> N
     unknown = [record for record in (first, second) if record not in told]
     if unknown:
         raise IdentityError(
-            f"there is no record {' and no record '.join(unknown)}. `python -m features review`"
+            f"there is no record {' and no record '.join(unknown)}. `./zhike features review`"
             " lists the pairs that are open."
         )
     proofs = [_proof(told[record]) for record in (first, second)]
@@ -179,5 +179,7 @@ def sides(warehouse: Warehouse, records: Sequence[str]) -> dict[str, dict[str, A
         " QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY event_at DESC) = 1"
         " ORDER BY customer_id",
         [list(records)],
-    ).to_arrow_table()
-    return {row["customer_id"]: row for row in rows.to_pylist()}
+    )
+    names = [column[0] for column in rows.description]
+    found = [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+    return {row["customer_id"]: row for row in found}

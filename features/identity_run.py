@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -123,7 +124,7 @@ def _golden(
         else place.known_us
         for record, (customer, place) in assigned.items()
     }
-    columns = {
+    columns: dict[str, list[Any]] = {
         "record_id": list(assigned),
         "customer_id": [customer for customer, _ in assigned.values()],
         "known_us": [known[record] for record in assigned],

@@ -14,7 +14,7 @@ _SURNAME_READINGS = {
 }  # fmt: skip
 # Spellings in use beside Wade-Giles.
 _VARIANTS = {
-    "i": "yi", "lee": "li", "soong": "sung", "chow": "chou", 
+    "i": "yi", "lee": "li", "soong": "sung", "chow": "chou",
     "tsay": "tsai", "shieh": "hsieh", "shyu": "hsu", "leu": "lu", "jou": "chou", "jang": "chang",
     "jeng": "cheng", "jong": "chung", "tzeng": "tseng", "hwang": "huang", "chern": "chen",
 }  # fmt: skip
@@ -95,7 +95,7 @@ def _syllables(token: str, chinese: bool) -> list[str]:
 def _cut(token: str) -> list[str] | None:
     """Two syllables written as one, the longer first one preferred."""
     for place in range(min(6, len(token) - 1), 0, -1):
-        first, second = _romanisations().get(token[:place]), _romanisations().get(token[place:])
+        first, second = _syllable(token[:place]), _syllable(token[place:])
         if first and second:
             return [first, second]
     return None
