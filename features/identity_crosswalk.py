@@ -63,14 +63,18 @@ def named(groups: Sequence[Sequence[str]], before: Mapping[str, Entry]) -> list[
         before: the assignment in force.
     """
     owners = _owners(groups, before)
-    taken = set(owners)
-    names = []
+    borne = [[before[r].customer_id for r in group if r in before] for group in groups]
+    kept = [
+        next((name for name in names if owners[name] == number), None)
+        for number, names in enumerate(borne)
+    ]
+    taken = {name for name in kept if name}
     for number, group in enumerate(groups):
-        borne = [before[record].customer_id for record in group if record in before]
-        kept = next((name for name in borne if owners[name] == number), None)
-        names.append(kept or _unused(group, taken))
-        taken.add(names[-1])
-    return names
+        if kept[number] is None:
+            left = (name for name in borne[number] if name not in taken)
+            kept[number] = next(left, None) or _unused(group, taken | set(owners))
+            taken.add(str(kept[number]))
+    return [str(name) for name in kept]
 
 
 def _owners(groups: Sequence[Sequence[str]], before: Mapping[str, Entry]) -> dict[str, int]:

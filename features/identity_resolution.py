@@ -234,16 +234,20 @@ def _reviews(
     apart: Sequence[tuple[int, int]],
 ) -> list[Review]:
     """The pairs that a person must decide: grey, contradictory, or forbidden by a number."""
-    asked = {(link.left, link.right): (link.probability, why) for link, why in refused}
+    asked = {_pair(link.left, link.right): (link.probability, why) for link, why in refused}
     doubtful = judged[judged["reason"] != ""]
     columns = ["uid_l", "uid_r", "probability", "reason"]
     for left, right, probability, reason in doubtful[columns].itertuples(index=False):
-        asked[records.by_uid[left], records.by_uid[right]] = (probability, reason)
-    told = {tuple(sorted(pair)) for pair in apart}
-    reviews = []
-    for (left, right), (probability, reason) in asked.items():
-        together = clusters.of(left) == clusters.of(right)
-        if not together and tuple(sorted((left, right))) not in told:
-            first, second = sorted((records.ids[left], records.ids[right]))
-            reviews.append(Review(first, second, probability, reason))
+        asked[_pair(records.by_uid[left], records.by_uid[right])] = (probability, reason)
+    told = {_pair(*pair) for pair in apart}
+    reviews = [
+        Review(records.ids[left], records.ids[right], probability, reason)
+        for (left, right), (probability, reason) in asked.items()
+        if clusters.of(left) != clusters.of(right) and (left, right) not in told
+    ]
     return sorted(reviews, key=lambda r: (-r.probability, r.record_a, r.record_b))
+
+
+def _pair(one: int, other: int) -> tuple[int, int]:
+    """Two records in the order of their identifiers, which is that of their positions."""
+    return min(one, other), max(one, other)

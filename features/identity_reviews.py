@@ -175,7 +175,7 @@ def sides(warehouse: Warehouse, records: Sequence[str]) -> dict[str, dict[str, A
     """The newest version of each record that there is."""
     connection = warehouse.connect(resolved=False)
     rows = connection.execute(
-        "SELECT * FROM customers WHERE list_contains(?, customer_id)"
+        "SELECT * EXCLUDE (event_at, known_at) FROM customers WHERE list_contains(?, customer_id)"
         " QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY event_at DESC) = 1"
         " ORDER BY customer_id",
         [list(records)],

@@ -144,7 +144,7 @@ def is_han(text: str) -> bool:
 
 
 def _han_parts(written: str) -> list[str]:
-    bare = re.sub(r"[\s,.，、。()-]", "", re.sub(r"^\d{3,6}", "", written.replace("台", "臺")))
+    bare = re.sub(r"[\s,.，、。()]", "", re.sub(r"^\d{3,6}", "", written.replace("台", "臺")))
     numbered = re.sub(r"([一二三四五六七八九])(?=[段樓])", lambda m: m[1].translate(_SECTION), bare)
     floors = re.sub(r"(\d+)f\b", r"\1樓", numbered.replace("之", "-"))
     return _UNITS.findall(floors)
