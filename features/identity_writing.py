@@ -18,6 +18,7 @@ _VARIANTS = {
     "tsay": "tsai", "shieh": "hsieh", "shyu": "hsu", "leu": "lu", "jou": "chou", "jang": "chang",
     "jeng": "cheng", "jong": "chung", "tzeng": "tseng", "hwang": "huang", "chern": "chen",
 }  # fmt: skip
+_TITLE = re.compile(r"(先生|小姐|女士|太太)$|^(mr|mrs|ms|miss)\b\.?")
 _EXTENSION = re.compile(r"(#|x|ext|分機|轉).*$")
 _SECTION = str.maketrans("一二三四五六七八九", "123456789")
 _UNITS = re.compile(r"[^縣市區鄉鎮村里路街段巷弄號樓室鄰]+[縣市區鄉鎮村里路街段巷弄號樓室鄰]?")
@@ -35,9 +36,17 @@ def plain(text: str) -> str:
     return " ".join(normalize("NFKC", text).casefold().split())
 
 
+def _untitled(text: str) -> str:
+    """A name without its title; empty where the title stood for all but the surname."""
+    written = plain(text)
+    bare = _TITLE.sub("", written).strip()
+    surname_only = len(_HAN.findall(bare)) == 1 or re.fullmatch("[a-z]+", bare)
+    return "" if bare != written and surname_only else bare
+
+
 def han_name(text: str) -> str | None:
     """The Han characters of a name in a fixed order, so that swapped parts compare equal."""
-    return "".join(sorted(_HAN.findall(plain(text)))) or None
+    return "".join(sorted(_HAN.findall(_untitled(text)))) or None
 
 
 def spelt_name(text: str) -> str | None:
@@ -46,7 +55,7 @@ def spelt_name(text: str) -> str | None:
     Han characters are romanised; hyphens, apostrophes, accents and tones are dropped; Hanyu
     pinyin is respelt; a given name written in one is cut into its syllables.
     """
-    written = plain(text)
+    written = _untitled(text)
     han = _HAN.findall(written)
     if han:
         surname = _SURNAME_READINGS.get(han[0]) or _reading(han[0])

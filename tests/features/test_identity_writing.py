@@ -59,6 +59,15 @@ def test_han_names_are_kept_beside_their_sound() -> None:
     assert spelt_name("…") is None
 
 
+@pytest.mark.parametrize("written", ["王先生", "王小姐", "Mr. Wang", "MS WANG"])
+def test_a_surname_with_a_title_is_no_name(written: str) -> None:
+    assert (spelt_name(written), han_name(written)) == (None, None)
+
+
+def test_a_title_beside_a_name_is_dropped() -> None:
+    assert spelt_name("王小明先生") == spelt_name("Mr. Wang Hsiao-Ming") == "hsiao ming wang"
+
+
 @pytest.mark.parametrize(
     "written,digits",
     [
