@@ -10,7 +10,7 @@ _HAN = re.compile(r"[㐀-䶿一-鿿豈-﫿]")
 # Surnames that are read otherwise than the same character elsewhere.
 _SURNAME_READINGS = {
     "曾": "tseng", "單": "shan", "解": "hsieh", "仇": "chiu", "查": "cha", "任": "jen",
-    "區": "ou", "朴": "piao", "尉": "wei", "翟": "chai", "葉": "yeh", "沈": "shen", "呂": "lu",
+    "區": "ou", "朴": "piao", "翟": "chai", "葉": "yeh", "沈": "shen",
 }  # fmt: skip
 # Spellings in use beside Wade-Giles.
 _VARIANTS = {
@@ -68,24 +68,49 @@ def spelt_name(text: str) -> str | None:
 
 @cache
 def _reading(character: str) -> str:
-    spelt = lazy_pinyin(character, style=Style.WADEGILES)[0]
-    return _folded(spelt)
+    return wade_giles(lazy_pinyin(character, style=Style.NORMAL)[0])
 
 
-def _folded(wade_giles: str) -> str:
-    bare = wade_giles.replace("ü", "u").replace("v", "u").replace("ê", "e")
-    letters = "".join(re.findall(r"[a-z]", bare.lower()))
-    return _VARIANTS.get(letters, letters)
+def wade_giles(pinyin: str) -> str:
+    """A syllable of Hanyu pinyin as Taiwan's passports spell it, without apostrophe and umlaut."""
+    found = _PINYIN.fullmatch(pinyin.replace("ü", "v"))
+    if not found:
+        return pinyin
+    initial, final = found[1], found[2]
+    if initial in ("z", "c", "s") and final == "i":
+        return "szu" if initial == "s" else "tzu"
+    if initial in ("zh", "ch", "sh", "r") and final == "i":
+        final = "ih"
+    elif initial + final in _WHOLE:
+        return _WHOLE[initial + final]
+    else:
+        final = _FINALS.get(final, final)
+    return _INITIALS.get(initial, initial) + final
+
+
+_PINYIN = re.compile(r"(zh|ch|sh|[bpmfdtnlgkhjqxrzcsyw]?)([aeiouv][a-z]*)")
+_INITIALS = {
+    "b": "p", "d": "t", "g": "k", "j": "ch", "q": "ch", "x": "hs", "zh": "ch", "z": "ts",
+    "c": "ts", "r": "j",
+}  # fmt: skip
+_FINALS = {
+    "ian": "ien", "ie": "ieh", "iong": "iung", "ong": "ung", "uo": "o", "ue": "ueh", "ve": "ueh",
+    "v": "u",
+}  # fmt: skip
+# Syllables whose spelling follows no rule.
+_WHOLE = {
+    "ge": "ko", "ke": "ko", "he": "ho", "e": "o", "er": "erh", "guo": "kuo", "kuo": "kuo",
+    "huo": "huo", "shuo": "shuo", "gui": "kuei", "kui": "kuei", "ye": "yeh", "yan": "yen",
+    "you": "yu",
+}  # fmt: skip
 
 
 @cache
 def _romanisations() -> dict[str, str]:
     """Every syllable as Wade-Giles and as Hanyu pinyin -> Wade-Giles; the former reads first."""
-    characters = [chr(code) for code in range(0x4E00, 0x9FA6)]
-    wade = {c: _reading(c) for c in characters}
-    hanyu = lazy_pinyin(characters, style=Style.NORMAL)
-    found = {_folded(h): wade[c] for c, h in zip(characters, hanyu, strict=True)}
-    return found | {w: w for w in wade.values()}
+    read = lazy_pinyin([chr(code) for code in range(0x4E00, 0x9FA6)], style=Style.NORMAL)
+    found = {pinyin: wade_giles(pinyin) for pinyin in read if pinyin.isascii()}
+    return found | {wade: wade for wade in found.values()}
 
 
 def _syllable(token: str) -> str | None:

@@ -10,6 +10,7 @@ from features.identity_writing import (
     postal_address,
     postal_code,
     spelt_name,
+    wade_giles,
 )
 
 
@@ -41,10 +42,26 @@ def test_a_chinese_name_is_spelt_one_way(written: str) -> None:
         ("蔡佳玲", "Ts'ai Chia-ling"),
         ("歐陽娜娜", "OUYANG NA-NA"),  # surname of two characters
         ("張雅婷", "Zhang Yating"),
+        ("賴月思", "LAI YUEHSZU"),
     ],
 )
 def test_han_and_latin_meet(han: str, latin: str) -> None:
     assert spelt_name(han) == spelt_name(latin)
+
+
+@pytest.mark.parametrize(
+    "pinyin,spelt",
+    [
+        ("zhang", "chang"), ("cai", "tsai"), ("lai", "lai"), ("xu", "hsu"), ("xie", "hsieh"),
+        ("guo", "kuo"), ("luo", "lo"), ("he", "ho"), ("ge", "ko"), ("yan", "yen"), ("ye", "yeh"),
+        ("you", "yu"), ("jian", "chien"), ("zhong", "chung"), ("xiong", "hsiung"), ("si", "szu"),
+        ("zi", "tzu"), ("zhi", "chih"), ("shi", "shih"), ("ri", "jih"), ("gui", "kuei"),
+        ("rui", "jui"), ("yue", "yueh"), ("xue", "hsueh"), ("lü", "lu"), ("er", "erh"),
+        ("bo", "po"), ("qi", "chi"), ("rong", "jung"), ("wei", "wei"),
+    ],
+)  # fmt: skip
+def test_pinyin_is_respelt_as_taiwan_spells(pinyin: str, spelt: str) -> None:
+    assert wade_giles(pinyin) == spelt
 
 
 def test_a_western_name_keeps_its_words_whatever_their_order() -> None:
