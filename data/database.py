@@ -97,6 +97,18 @@ AUDIT_PAYLOADS = sa.Table(
     ),
     sa.Column("payload", sa.Text, nullable=False),
 )
+IDENTITY_REVIEWS = sa.Table(
+    "identity_reviews",
+    metadata,
+    sa.Column("record_a", sa.String(64), primary_key=True),
+    sa.Column("record_b", sa.String(64), primary_key=True),
+    sa.Column("probability", sa.Float, nullable=False),
+    sa.Column("reason", sa.String(200), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("opened_at", Moment, nullable=False),
+    sa.Column("decided_by", sa.String(100)),
+    sa.Column("decided_at", Moment),
+)
 
 
 class Database:

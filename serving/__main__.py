@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
+from data.audit import first_broken
 from data.database import Database
 from data.errors import ConfigurationError, ZhikeError
 from data.terminal import application, out, progress, run, show_table
 from data.warehouse import Warehouse
 from serving.answering import answer, as_json
-from serving.audit import first_broken
 from serving.book import BookRun, score_book
 from serving.keys import make_key
 from serving.scoring import Scorer
