@@ -193,6 +193,13 @@ class Database:
         )
 
 
+def migrated() -> Database:
+    """The database that the settings name, with the schema of this code."""
+    database = Database()
+    database.migrate()
+    return database
+
+
 def _engine(address: str) -> Engine:
     try:
         url = sa.make_url(address)

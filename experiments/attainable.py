@@ -25,12 +25,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from data.database import migrated
 from data.loading import load
 from data.simulation import simulate
 from data.sources import open_source
 from data.terminal import note, progress, show_table
 from data.warehouse import CROSSWALK, Warehouse
 from features.definition import Array
+from features.identity_run import identify
 from training.fit import calibrate
 from training.judge import auc, concentration, margins, within_date
 from training.recipes import Recipe
@@ -258,6 +260,8 @@ def run(quick: bool = False, customers: int | None = None, months: int | None = 
         simulate(files, customers=customers, months=months, seed=SEED)
         with progress("loading") as report:
             load(open_source("simulated", files), Warehouse(), progress=report)
+        with progress("identifying") as report:
+            identify(Warehouse(), migrated(), actor="experiment", report=report)
         found, refused = examine(Warehouse(), Truth.of(Warehouse(), files))
     show(found)
     for name, reason in refused.items():

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from data.database import Database
+from data.database import migrated
 from data.errors import FeatureError
 from data.terminal import application, err, out, plain, progress, run, show_table
 from data.warehouse import Warehouse
@@ -65,16 +65,17 @@ def identify_customers(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Find which records of several systems are one customer; write crosswalk and golden records."""
-    warehouse, database = Warehouse(), _database()
+    warehouse, database = Warehouse(), migrated()
     with progress("identify") as report:
         found = identify(warehouse, database, report=report)
     if as_json:
         out.print(json.dumps(asdict(found)), soft_wrap=True)
     else:
-        _tell(found)
+        show_identified(found)
 
 
-def _tell(found: Identified) -> None:
+def show_identified(found: Identified) -> None:
+    """Print what a run of identification did."""
     if found.passed:
         out.print(f"Nothing to do: {found.passed}.")
         return
@@ -99,7 +100,7 @@ def review_pairs(
     limit: Annotated[int, typer.Option(min=1, help="Pairs at most.")] = 20,
 ) -> None:
     """List the pairs that a person must decide, the most probable first, side by side."""
-    waiting = queue(_database())
+    waiting = queue(migrated())
     shown = waiting[:limit]
     told = sides(Warehouse(), [r for pair in shown for r in (pair.record_a, pair.record_b)])
     for pair in shown:
@@ -135,17 +136,11 @@ def decide_pair(
     by: Annotated[str, typer.Option(help="Who decides.")],
 ) -> None:
     """Settle whether two records are one person; binds every later run of identify."""
-    found = decide(Warehouse(), _database(), record, other, verdict.value, by)
+    found = decide(Warehouse(), migrated(), record, other, verdict.value, by)
     out.print(
         f"{found.record_a} and {found.record_b}: {found.verdict}, says {plain(found.decided_by)}."
         " It holds from the next ./zhike features identify on."
     )
-
-
-def _database() -> Database:
-    database = Database()
-    database.migrate()
-    return database
 
 
 def _day(text: str) -> date:

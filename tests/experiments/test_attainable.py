@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.special import logit
 
+from data.database import migrated
 from data.loading import load
 from data.simulation import simulate
 from data.sources import open_source
@@ -27,6 +28,7 @@ from experiments.attainable import (
 )
 from experiments.attainable import home as within
 from features.definition import Array
+from features.identity_run import identify
 from features.profile import build
 from training.judge import auc
 from training.labels import label
@@ -131,6 +133,7 @@ def larger_bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     simulate(folder / "bank", customers=3_000, months=48, seed=3)
     with within(folder / "home"):
         load(open_source("simulated", folder / "bank"), Warehouse())
+        identify(Warehouse(), migrated(), actor="tests")
     return folder
 
 

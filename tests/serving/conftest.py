@@ -45,8 +45,7 @@ def customer(standings: dict[str, dict[str, str]]) -> str:
 @pytest.fixture
 def store(home: Path) -> Iterator[Database]:
     """An empty bank's database."""
-    database = Database()
-    database.migrate()
+    database = migrated()
     yield database
     database.engine.dispose()
 
