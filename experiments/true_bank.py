@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 
 from data.sources.systems import EXTRACTS, canonical_queries
 from data.tables import CANONICAL
-from data.warehouse import engine
+from data.warehouse import CROSSWALK, GOLDEN_RECORDS, Warehouse, engine
 
 OWNED = [t.name for t in CANONICAL if any(c.name == "customer_id" for c in t.columns)]
 
@@ -34,3 +35,33 @@ def of_persons(name: str, query: str) -> str:
         f"SELECT r.* REPLACE (person_id AS customer_id) FROM ({query}) r"
         " JOIN records ON record_id = r.customer_id"
     )
+
+
+def truly_identified(warehouse: Warehouse, files: Path, folder: Path) -> Warehouse:
+    """The same warehouse in another folder, its customers identified without an error.
+
+    ``customer_id`` is then the truth's ``person_id``.
+    """
+    records = pq.read_table(files / "truth" / "records")
+    raw = warehouse.connect(resolved=False)
+    raw.register("records", records)
+    tables = {
+        CROSSWALK: raw.sql(
+            "SELECT record_id, person_id AS customer_id, 0::INTEGER AS known_day, 1 AS run"
+            " FROM records ORDER BY 1"
+        ).to_arrow_table(),
+        GOLDEN_RECORDS: raw.sql(
+            "SELECT c.* REPLACE (person_id AS customer_id) FROM customers c"
+            " JOIN records ON record_id = customer_id WHERE system = 'core' ORDER BY ALL"
+        ).to_arrow_table(),
+    }
+    batches = folder / "batches"
+    batches.mkdir(parents=True)
+    for name in set(warehouse.manifest.tables) - set(tables):
+        (batches / name).symlink_to(warehouse.folder / "batches" / name)
+    made = Warehouse(folder)
+    written = [made.write(name, t.to_batches(), t.schema) for name, t in tables.items()]
+    kept = [b for b in warehouse.manifest.batches if b.table not in tables]
+    batches_now = (*kept, *(batch for batch in written if batch))
+    made.commit(warehouse.manifest.model_copy(update={"batches": batches_now}))
+    return made

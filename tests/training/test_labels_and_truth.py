@@ -11,7 +11,8 @@ import pytest
 
 from data.simulation.chains import CLOSED, SILENT
 from data.warehouse import Warehouse
-from experiments.attainable import true_customer, truth_of
+from experiments.attainable import Truth
+from experiments.true_bank import truly_identified
 from features.spine import customers_as_of
 from training.labels import (
     CHURN,
@@ -29,18 +30,23 @@ QUARTERLY = [date(y, m, d) for y in (2023, 2024, 2025) for m, d in ((3, 31), (6,
 Asked = Callable[[LabelContract, str, list[date]], pd.DataFrame]
 
 
-@pytest.fixture
-def truth(bank_files: Path) -> Path:
-    return bank_files / "truth"
+@pytest.fixture(scope="module")
+def persons(
+    loaded_home: Path, bank_files: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Warehouse:
+    """The shared bank, its customers known for who they are."""
+    folder = tmp_path_factory.mktemp("persons") / "warehouse"
+    return truly_identified(Warehouse(loaded_home / "warehouse"), bank_files, folder)
 
 
 @pytest.fixture
-def asked(bank: Warehouse, truth: Path) -> Asked:
+def asked(persons: Warehouse, bank_files: Path) -> Asked:
     """Labelled rows with their true chance beside them."""
+    truth = Truth.of(persons, bank_files)
 
     def ask(contract: LabelContract, name: str, days: list[date]) -> pd.DataFrame:
-        rows = label(bank, contract, customers_as_of(bank, days)).rows
-        return rows.assign(chance=truth_of(rows, truth, name))
+        rows = label(persons, contract, customers_as_of(persons, days)).rows
+        return rows.assign(chance=truth.about(rows, name))
 
     return ask
 
@@ -56,16 +62,16 @@ def luck(chance: pd.Series) -> float:
 
 
 def test_who_churns_by_the_label_has_left_by_the_truth_and_nobody_else(
-    asked: Asked, truth: Path
+    asked: Asked, bank_files: Path
 ) -> None:
     rows = asked(CHURN, "churn", [date(2023, 6, 30), date(2024, 2, 29), date(2025, 10, 31)])
-    states = pq.read_table(truth / "states", columns=["customer_id", "as_of", "mood"]).to_pandas()
+    states = pq.read_table(bank_files / "truth" / "states").to_pandas()
     then = pd.DataFrame(
         {
-            "customer_id": true_customer(rows["customer_id"], truth),
+            "person_id": rows["customer_id"],
             "as_of": (pd.to_datetime(rows["as_of"]) + pd.offsets.MonthEnd(6)).dt.date,
         }
-    ).merge(states, on=["customer_id", "as_of"], how="left")
+    ).merge(states, on=["person_id", "as_of"], how="left")
     gone = then["mood"].fillna(CLOSED).isin([CLOSED, SILENT])  # no state is told of the closed
     assert rows["target"].sum() > 50
     assert (rows["target"].to_numpy(bool) == gone.to_numpy()).all()
