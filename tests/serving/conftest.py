@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from data.database import PROFILES, Database
+from data.database import PROFILES, Database, migrated
 from serving.api import application
 from serving.keys import make_key
 from serving.scoring import Scorer
