@@ -91,6 +91,7 @@ def months_of(first: int, count: int, seed: int, world: World, desks: Desks) -> 
         wealth.grow(book, float(world.market[month.index]), desks.life.rng)
         _month_end(book, month, desks)
         touches.interact(book, month, desks.touch)
+        registry.write()
         _truth(Now(book, month, economy), future, desks.folder)
         yield month.index + 1
 

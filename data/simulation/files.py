@@ -21,8 +21,6 @@ from data.tables import table
 Format = Literal["parquet", "csv"]
 ROWS_PER_GROUP = 250_000
 NUMBERS_PER_PART = 100_000_000
-# Their values hardly repeat, so a dictionary would cost more than it saves.
-NUMBERED = {"transactions", "interactions", "applications", "contacts", "recoveries"}
 TYPES: dict[Kind, pa.DataType] = {
     "identifier": pa.string(),
     "text": pa.string(),
@@ -67,16 +65,15 @@ def known_by_the_end(facts: pa.Table, clock: str | None) -> pa.Table:
     return facts.filter(pc.less(facts[clock], end))
 
 
-def _parquet(path: Path, schema: pa.Schema, plain: set[str]) -> pq.ParquetWriter:
+def _parquet(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     """A writer that tries a dictionary only where values repeat: all else costs twice the time."""
     repeated = [
         field.name
         for field in schema
-        if pa.types.is_dictionary(field.type)
-        or (pa.types.is_string(field.type) and field.name not in plain)
+        if pa.types.is_dictionary(field.type) or pa.types.is_string(field.type)
     ]
     clocks = [field.name for field in schema if pa.types.is_temporal(field.type)]
-    whole = [f.name for f in schema if pa.types.is_temporal(f.type) or pa.types.is_decimal(f.type)]
+    whole = [field.name for field in schema if _is_whole(field.type)]
     return pq.ParquetWriter(
         path,
         schema,
@@ -92,11 +89,17 @@ def _parquet(path: Path, schema: pa.Schema, plain: set[str]) -> pq.ParquetWriter
     )
 
 
-class Stream:
-    """One file that grows by groups of rows; ``plain`` columns hardly repeat a value."""
+def _is_whole(kind: pa.DataType) -> bool:
+    return any(
+        test(kind) for test in (pa.types.is_temporal, pa.types.is_decimal, pa.types.is_int64)
+    )
 
-    def __init__(self, path: Path, plain: set[str] | None = None) -> None:
-        self._path, self._plain = path, plain or set()
+
+class Stream:
+    """One file that grows by groups of rows."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
         self._writer: Any = None
         self._waiting: list[pa.Table] = []
         self._rows = 0
@@ -122,7 +125,7 @@ class Stream:
     def _open(self, schema: pa.Schema) -> Any:
         if self._path.suffix == ".csv":
             return pacsv.CSVWriter(self._path, schema)
-        return _parquet(self._path, schema, self._plain)
+        return _parquet(self._path, schema)
 
     def close(self) -> None:
         self.flush()
@@ -169,10 +172,7 @@ class Folder:
         rows = known_by_the_end(laid_out(kind, columns), kind.columns.get("known_at"))
         if kind.name not in self._files:
             place = self._out / kind.system / kind.file / f"{self._name}.{self._form}"
-            key = table(name).key[0]
-            self._files[kind.name] = Stream(
-                place, {kind.columns[key]} if name in NUMBERED else None
-            )
+            self._files[kind.name] = Stream(place)
         self._files[kind.name].add(rows)
 
     def put_truth(self, name: str, columns: dict[str, Arrow]) -> None:

@@ -14,11 +14,11 @@ from data.simulation.columns import (
     Ints,
     Smalls,
     codes,
+    counts,
     flags,
     money,
     repeated,
     stamps,
-    tokens,
 )
 from data.simulation.months import DAY, Month
 from data.simulation.prices import CARD, CURRENT, SAVINGS
@@ -138,27 +138,29 @@ def _order(slot: Ints, second: Ints) -> NDArray[np.intp]:
 
 
 def _write_bookings(month: Month, journal: Journal, booked: Booked, desk: Desk) -> None:
-    count = len(booked.order)
     event = month.microseconds(booked.second)
-    first = desk.folder.next_numbers("transactions", count)
+    first = desk.folder.next_numbers("transactions", len(booked.order))
     category = np.concatenate(journal.category)[booked.order]
-    own = category == CATEGORY["correction"]
-    columns = {
-        "transaction_id": tokens("T", first + np.arange(count), 12),
-        "account_id": repeated(booked.names, booked.place),
-        "event_at": stamps(event),
-        "known_at": stamps(event + _delay(own, desk.rng)),
-        "amount": money(booked.amount),
-        "channel": codes(np.concatenate(journal.channel)[booked.order], CHANNELS),
-        "category": codes(category, CATEGORIES),
-        "automatic": flags(np.concatenate(journal.automatic)[booked.order]),
-        "counterparty": codes(np.concatenate(journal.counterparty)[booked.order], COUNTERPARTIES),
-        "balance_after": money(booked.balance),
-    }
+    known = event + _delay(category == CATEGORY["correction"], desk.rng)
+    channel, automatic = np.concatenate(journal.channel), np.concatenate(journal.automatic)
+    counterparty = np.concatenate(journal.counterparty)
     on_card = booked.slot % POCKETS == POCKET_CARD
     for system, mask in (("core", ~on_card), ("cards", on_card)):
         some = np.flatnonzero(mask)
-        desk.folder.put("transactions", {n: c.take(some) for n, c in columns.items()}, system)
+        order = booked.order[some]
+        columns = {
+            "transaction_id": counts(first + some),
+            "account_id": repeated(booked.names, booked.place[some]),
+            "event_at": stamps(event[some]),
+            "known_at": stamps(known[some]),
+            "amount": money(booked.amount[some]),
+            "channel": codes(channel[order], CHANNELS),
+            "category": codes(category[some], CATEGORIES),
+            "automatic": flags(automatic[order]),
+            "counterparty": codes(counterparty[order], COUNTERPARTIES),
+            "balance_after": money(booked.balance[some]),
+        }
+        desk.folder.put("transactions", columns, system)
 
 
 def _delay(own: Flags, rng: Generator) -> Ints:

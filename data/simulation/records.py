@@ -156,9 +156,10 @@ def record_ids(system: int, person: Ints, turn: Ints) -> Arrow:
     return tokens(_PREFIXES[system], count * _FACTORS[system] % _PRIME, 8)
 
 
-def luck(person: Ints, salt: int) -> Floats:
+def luck(person: Ints, salt: Ints) -> Floats:
     """A number from 0 to 1 for each person, always the same under the same salt (SplitMix64)."""
-    z = person.astype(np.uint64) * np.uint64(1_000_003) + np.uint64(salt) * np.uint64(2**40 + 15)
+    z = person.astype(np.uint64) * np.uint64(1_000_003)
+    z = z + salt.astype(np.uint64) * np.uint64(2**40 + 15)
     z = z + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -179,10 +180,12 @@ class Registry:
     seed: int
     folder: Folder
     since: Ints = field(init=False)
+    waiting: list[list[tuple[Ints, Ints, Ints]]] = field(init=False)
 
     def __post_init__(self) -> None:
         shape = (len(self.persons), len(SYSTEMS), TURNS)
         self.since = np.full(shape, NEVER, np.int64)
+        self.waiting = [[] for _ in SYSTEMS]
 
     def ids(self, system: int, who: Ints, moments: Ints) -> Arrow:
         """The keys of whom facts at ``moments`` (microseconds) are about.
@@ -205,48 +208,52 @@ class Registry:
             return
         order = np.lexsort((days[new], who[new]))
         unknown, at = np.unique(who[new][order], return_index=True)
-        before = 31 + (20 * self._luck(system, unknown, 0, 0)).astype(np.int64)
+        none = np.zeros(len(unknown), np.int64)
+        before = 31 + (20 * self._luck(system, unknown, none, 0)).astype(np.int64)
         first = np.maximum(days[new][order][at] - before, self.persons.joined[unknown])
-        self._write(system, unknown, 0, first)
-        twice = self._luck(system, unknown, 0, 1) < HABITS[system].again
-        later = 20 + (700 * self._luck(system, unknown, 0, 2)).astype(np.int64)
-        self._write(system, unknown[twice], 1, (first + later)[twice])
+        self._record(system, unknown, 0, first)
+        twice = self._luck(system, unknown, none, 1) < HABITS[system].again
+        later = 20 + (700 * self._luck(system, unknown, none, 2)).astype(np.int64)
+        self._record(system, unknown[twice], 1, (first + later)[twice])
 
     def keep_up(self, month: Month) -> None:
-        """Write the changes that customers report: a new address, a new number, a corrected slip."""
+        """Take in the changes that customers report: a new address, a new number."""
         p = self.persons
         for change, salt in ((p.moves, 3), (p.renumbers, 4)):
             here = (change >= month.first_day) & (change < month.first_day + month.days)
             for system in range(len(SYSTEMS)):
-                told = here & (self.since[:, system, 0] < change)
-                who = np.flatnonzero(told)
-                who = who[self._luck(system, who, 0, salt) < HABITS[system].follows]
+                who = np.flatnonzero(here & (self.since[:, system, 0] < change))
+                first = np.zeros(len(who), np.int64)
+                told = self._luck(system, who, first, salt) < HABITS[system].follows
                 moments = (change[who] * DAY + 7_200 + 60 * system + salt) * MICROSECONDS
-                self._put(system, who, 0, moments)
+                self.waiting[system].append((who[told], first[told], moments[told]))
 
-    def _luck(self, system: int, who: Ints, turn: int, salt: int) -> Floats:
+    def write(self) -> None:
+        """Write down what was taken in since the last time."""
+        for system, parts in enumerate(self.waiting):
+            if any(len(who) for who, _, _ in parts):
+                self._put(system, *(np.concatenate(column) for column in zip(*parts, strict=True)))
+            parts.clear()
+
+    def _luck(self, system: int, who: Ints, turn: Ints, salt: int) -> Floats:
         kind = (system * TURNS + turn) * 64 + salt
         return luck(self.first + who, self.seed * 1_024 + kind)
 
-    def _write(self, system: int, who: Ints, turn: int, days: Ints) -> None:
+    def _record(self, system: int, who: Ints, turn: int, days: Ints) -> None:
         # A record that is made when the extract is over does not count as known.
         there = days < LAST_DAY
         who, days = who[there], days[there]
         self.since[who, system, turn] = days
-        self._put(system, who, turn, (days * DAY + EARLY) * MICROSECONDS)
+        turns = np.full(len(who), turn, np.int64)
+        self.waiting[system].append((who, turns, (days * DAY + EARLY) * MICROSECONDS))
         person = self.first + who
-        truth = {
-            "record_id": record_ids(system, person, np.full(len(who), turn)),
-            "person_id": person_ids(person),
-        }
+        truth = {"record_id": record_ids(system, person, turns), "person_id": person_ids(person)}
         self.folder.put_truth("records", truth)
 
-    def _put(self, system: int, who: Ints, turn: int, moments: Ints) -> None:
-        if not len(who):
-            return
+    def _put(self, system: int, who: Ints, turn: Ints, moments: Ints) -> None:
         seen = _Seen(self, system, who, turn, moments // (DAY * MICROSECONDS))
         columns = seen.columns() | {
-            "customer_id": record_ids(system, self.first + who, np.full(len(who), turn)),
+            "customer_id": record_ids(system, self.first + who, turn),
             "event_at": stamps(moments),
             "known_at": stamps(moments + 60 * MICROSECONDS),
         }
@@ -267,7 +274,7 @@ class _Seen:
     registry: Registry
     system: int
     who: Ints
-    turn: int
+    turn: Ints
     days: Ints
 
     @property

@@ -20,6 +20,7 @@ from data.simulation.columns import (
     Ints,
     codes,
     constant,
+    counts,
     dates,
     flags,
     stamps,
@@ -86,7 +87,7 @@ def _meet(
     event = month.microseconds((day - 1) * DAY + desk.rng.integers(3_600, 50_000, len(who)))
     number = desk.folder.next_numbers("interactions", len(who)) + np.arange(len(who))
     columns = {
-        "interaction_id": tokens("I", number, 12),
+        "interaction_id": counts(number),
         "customer_id": book.registry.ids(SYSTEMS.index(system), who, event),
         "event_at": stamps(event),
         "known_at": stamps(minutes_later(event, desk.rng)),

@@ -23,6 +23,8 @@ class Extract:
         columns: the canonical column -> what the system calls it.
         fixed: the canonical column -> the one value that all its rows have.
         reversed: canonical columns whose sign the system turns around.
+        numbers: canonical identifiers that the system counts -> the letter we put before the
+            twelve digits.
     """
 
     system: str
@@ -31,6 +33,7 @@ class Extract:
     columns: Mapping[str, str]
     fixed: Mapping[str, str] = field(default_factory=dict)
     reversed: tuple[str, ...] = ()
+    numbers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -53,6 +56,8 @@ class Extract:
 
     def _theirs(self, column: Column) -> Column:
         change: dict[str, object] = {"name": self.columns[column.name]}
+        if column.name in self.numbers:
+            change |= {"kind": "count", "minimum": 0}
         if column.refers_to:
             change["refers_to"] = _holder(self.system, column.refers_to).name
         return column.model_copy(update=change)
@@ -78,8 +83,10 @@ class Extract:
     def _ours(self, column: Column) -> str:
         if column.name in self.fixed:
             return f"'{self.fixed[column.name]}'"
-        sign = "-" if column.name in self.reversed else ""
-        return sign + self.columns[column.name]
+        theirs = self.columns[column.name]
+        if column.name in self.numbers:
+            return f"'{self.numbers[column.name]}' || lpad(CAST({theirs} AS VARCHAR), 12, '0')"
+        return f"-{theirs}" if column.name in self.reversed else theirs
 
 
 def _columns(event: str, known: str, **columns: str) -> dict[str, str]:
@@ -171,6 +178,7 @@ EXTRACTS = (
             counterparty="other_side",
             balance_after="balance_after",
         ),
+        numbers={"transaction_id": "T"},
     ),
     Extract(
         "core",
@@ -253,6 +261,7 @@ EXTRACTS = (
         "interactions",
         _columns("visited_at", "entered_at", interaction_id="visit_no", customer_id="cif_no"),
         fixed={"channel": "branch", "kind": "branch_visit"},
+        numbers={"interaction_id": "I"},
     ),
     Extract(
         "core",
@@ -379,6 +388,7 @@ EXTRACTS = (
             balance_after="owed_after",
         ),
         reversed=("amount", "balance_after"),
+        numbers={"transaction_id": "T"},
     ),
     Extract(
         "cards",
@@ -452,6 +462,7 @@ EXTRACTS = (
         "interactions",
         _columns("started", "logged", interaction_id="session_id", customer_id="user_id"),
         fixed={"channel": "mobile", "kind": "login"},
+        numbers={"interaction_id": "I"},
     ),
     Extract(
         "call_centre",
@@ -480,6 +491,7 @@ EXTRACTS = (
             "picked_up", "saved", interaction_id="call_no", customer_id="caller_no", kind="kind"
         ),
         fixed={"channel": "call_centre"},
+        numbers={"interaction_id": "I"},
     ),
     Extract(
         "call_centre",
