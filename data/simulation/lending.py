@@ -45,14 +45,15 @@ def granted(book: Book, family: int, who: Ints, rng: Generator) -> Floats:
     """Cents lent; the imprudent borrow more."""
     t = book.traits
     eager = np.exp(-0.25 * t.prudence[who])
-    if family == CARD:
-        limit = t.income[who] * rng.uniform(1.5, 4.5, len(who)) * eager
-        return np.clip(np.rint(limit * 100 / WHOLE), 3, 100) * WHOLE
-    if family == LOAN:
-        amount = t.income[who] * rng.uniform(3, 13, len(who)) * eager
-        return np.clip(np.rint(amount * 100 / WHOLE), 5, 200) * WHOLE
-    amount = t.income[who] * rng.uniform(60, 130, len(who))
-    return np.clip(np.rint(amount * 100 / WHOLE), 200, 2_000) * WHOLE
+    incomes, least, most = {
+        CARD: ((1.5, 4.5), 3, 100),
+        LOAN: ((3.0, 13.0), 5, 200),
+        MORTGAGE: ((60.0, 130.0), 200, 2_000),
+    }[family]
+    amount = t.income[who] * rng.uniform(*incomes, len(who))
+    amount = amount if family == MORTGAGE else amount * eager
+    lent: Floats = np.clip(np.rint(amount * 100 / WHOLE), least, most) * WHOLE
+    return lent
 
 
 def set_terms(book: Book, family: int, who: Ints, rng: Generator) -> None:

@@ -88,10 +88,10 @@ def look_ahead(chance: Chances) -> Outlook:
     behind = (troubles >= BEHIND_1) & (troubles < WRITTEN_OFF)
 
     def of_mood(target: Floats | Flags, months: int = YEAR) -> Floats:
-        return outlook(chance.mood, target.astype(float), months)
+        return outlook(chance.mood, target.astype(np.float32), months)
 
     def of_trouble(matrices: Floats, target: Floats | Flags, months: int = YEAR) -> Floats:
-        return outlook_with_macro(matrices, target.astype(float), months)
+        return outlook_with_macro(matrices, target.astype(np.float32), months)
 
     return Outlook(
         churned=of_mood((moods == CLOSED) | (moods == SILENT)),
