@@ -87,9 +87,10 @@ def _febrl_rows(path: Path) -> pa.Table:
         name.strip(): [None if v is None else str(v).strip() or None for v in column.to_pylist()]
         for name, column in zip(table.column_names, table.columns, strict=True)
     }
-    persons = [record.split("-")[1] for record in columns.pop("rec_id")]
-    keys = [f"R{number:05d}" for number in range(len(persons))]
-    return pa.table({"record_id": keys, "person": persons, **columns})
+    persons = [str(record).split("-")[1] for record in columns.pop("rec_id")]
+    columns["person"] = [*persons]
+    columns["record_id"] = [f"R{number:05d}" for number in range(len(persons))]
+    return pa.table(columns)
 
 
 _FEBRL = """
