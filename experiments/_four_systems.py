@@ -7,11 +7,12 @@ from random import Random
 from typing import Any
 
 import pyarrow as pa
-from pypinyin import Style, lazy_pinyin
+from pypinyin import lazy_pinyin
 
 from data.contracts import Kind
 from data.tables import CUSTOMERS
 from features.identity_numbers import taiwan_check_holds
+from features.identity_writing import wade_giles
 
 # Share of persons whom a system knows, and of those it knows twice.
 SYSTEMS = {
@@ -176,10 +177,7 @@ def _han(draw: Random, name: str) -> str:
 
 
 def _latin(draw: Random, name: str) -> str:
-    parts = [
-        p.upper().replace("'", "").replace("V", "U")
-        for p in lazy_pinyin(name, style=Style.WADEGILES)
-    ]
+    parts = [wade_giles(syllable).upper() for syllable in lazy_pinyin(name)]
     surname, given = _mistyped(draw, parts[0], 0.02), _mistyped(draw, "-".join(parts[1:]), 0.03)
     given = given.replace("-", draw.choice(("-", "-", " ", "")))
     return f"{given} {surname}" if draw.random() < 0.08 else f"{surname} {given}"

@@ -91,6 +91,11 @@ def show_identified(found: Identified) -> None:
         )
     if found.common_keys:
         out.print(f"{found.common_keys:,} keys are shared by too many records to compare by.")
+    if found.overruled:
+        out.print(
+            f"{found.overruled:,} decisions could not be followed: the records have different valid"
+            " identity numbers by now, or another decision tells them apart."
+        )
     if found.reviews:
         out.print(f"{found.reviews:,} pairs wait for a decision: ./zhike features review")
 

@@ -210,7 +210,7 @@ def judge(connection: duckdb.DuckDBPyConnection, model: Model) -> pd.DataFrame:
         [found["rule"] != "", contradicted, other, certain],
         [
             "",
-            "one valid identity number, but name and day of birth contradict",
+            "one valid identity number, but neither name nor day of birth agree",
             "different valid identity numbers",
             "the name is not the same, and neither day of birth nor number agree",
         ],

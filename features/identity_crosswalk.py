@@ -1,7 +1,7 @@
 """Whose each record is: identifiers that outlive new records, and what changes from run to run."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import chain, count
 from typing import Any
@@ -72,7 +72,7 @@ def named(groups: Sequence[Sequence[str]], before: Mapping[str, Entry]) -> list[
     for number, group in enumerate(groups):
         if kept[number] is None:
             left = (name for name in borne[number] if name not in taken)
-            kept[number] = next(left, None) or _unused(group, taken | set(owners))
+            kept[number] = next(left, None) or _unused(group, (taken, owners.keys()))
             taken.add(str(kept[number]))
     return [str(name) for name in kept]
 
@@ -92,9 +92,11 @@ def _owners(groups: Sequence[Sequence[str]], before: Mapping[str, Entry]) -> dic
     }
 
 
-def _unused(group: Sequence[str], taken: set[str]) -> str:
+def _unused(group: Sequence[str], taken: Sequence[Set[str]]) -> str:
     numbered = (f"{group[0][:58]}.{n}" for n in count(2))
-    return next(name for name in chain(group, numbered) if name not in taken)
+    return next(
+        name for name in chain(group, numbered) if not any(name in names for names in taken)
+    )
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """A run of identification: crosswalk, golden records and open questions, all or nothing."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from features.identity_clusters import Place
 from features.identity_crosswalk import Changes, Entry, changes, current, named
 from features.identity_golden import golden_records
 from features.identity_resolution import STEPS, Report, resolve
-from features.identity_reviews import decisions, replace_queue
+from features.identity_reviews import Decision, decisions, replace_queue
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Identified:
         changed: records whose customer_id is new.
         merged: customers taken in by others.
         split: customers who turned out to be several.
+        overruled: decisions that two records are one person, which numbers or others forbid.
         rules: by rule, records that are where they are because of it.
     """
 
@@ -43,6 +44,7 @@ class Identified:
     merged: int = 0
     split: int = 0
     reviews: int = 0
+    overruled: int = 0
     trained: bool = False
     rules: Mapping[str, int] = field(default_factory=dict)
     manifest: str = ""
@@ -71,7 +73,8 @@ def identify(
             passed = "one system keeps all records, so each is a customer; nothing was written"
             return Identified(passed=passed, manifest=manifest.digest)
         before, last = current(connection)
-        found = resolve(connection, before, decisions(database), say)
+        binding = decisions(database)
+        found = resolve(connection, before, binding, say)
         assigned = {
             record: (name, found.places[record])
             for name, group in zip(named(found.groups, before), found.groups, strict=True)
@@ -96,8 +99,9 @@ def identify(
         merged=sum(map(len, changed.merged.values())),
         split=len(changed.split),
         reviews=len(found.reviews),
+        overruled=_overruled(found.groups, binding),
         trained=found.trained,
-        rules=dict(sorted(Counter(_rule(r, p, before) for r, (_, p) in assigned.items()).items())),
+        rules=_rules(assigned, before),
         manifest=after.digest,
     )
 
@@ -107,8 +111,26 @@ def _systems(connection: duckdb.DuckDBPyConnection) -> int:
     return int(systems)
 
 
-def _rule(record: str, place: Place, before: Mapping[str, Entry]) -> str:
-    return before[record].rule if record in before else place.rule
+def _rules(
+    assigned: Mapping[str, tuple[str, Place]], before: Mapping[str, Entry]
+) -> dict[str, int]:
+    """By rule, the records that the crosswalk assigns by it."""
+    counted = Counter(
+        before[record].rule
+        if record in before and before[record].customer_id == customer
+        else place.rule
+        for record, (customer, place) in assigned.items()
+    )
+    return dict(sorted(counted.items()))
+
+
+def _overruled(groups: Sequence[Sequence[str]], binding: Sequence[Decision]) -> int:
+    home = {record: number for number, group in enumerate(groups) for record in group}
+    return sum(
+        home.get(decision.record_a) != home.get(decision.record_b)
+        for decision in binding
+        if decision.verdict == "same"
+    )
 
 
 def _golden(

@@ -9,7 +9,7 @@ from data.warehouse import CROSSWALK, GOLDEN_RECORDS, Manifest
 from features.identity_run import Identified, identify
 from tests.features.dated_bank import DatedBank
 
-HSIAO_MING = {
+HSIAO_MING: dict[str, Any] = {
     "name": "王小明",
     "birth_date": date(1980, 5, 17),
     "sex": "male",
@@ -21,7 +21,7 @@ HSIAO_MING = {
     "postcode": "106",
 }
 # As the cards system embosses him.
-EMBOSSED = HSIAO_MING | {"name": None, "latin_name": "WANG HSIAO-MING"}
+EMBOSSED: dict[str, Any] = HSIAO_MING | {"name": None, "latin_name": "WANG HSIAO-MING"}
 
 
 class Systems:

@@ -1,6 +1,7 @@
 """Which records become one customer, which never do, and since when that was known."""
 
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from features.identity_reviews import decide, queue
 from features.identity_run import identify
 from tests.features.systems import EMBOSSED, HSIAO_MING, Systems
 
-SISTER = {
+SISTER: dict[str, Any] = {
     "name": "王小華",
     "birth_date": date(1984, 11, 2),
     "sex": "female",
@@ -65,7 +66,9 @@ def test_a_valid_number_does_not_join_whose_name_and_birth_contradict(systems: S
     systems.record("E1", "ebanking", on="2021-01-01", **HSIAO_MING | stranger)
     systems.identify()
     assert not systems.together("K1", "E1")
-    assert reasons(systems) == ["one valid identity number, but name and day of birth contradict"]
+    assert reasons(systems) == [
+        "one valid identity number, but neither name nor day of birth agree"
+    ]
 
 
 def test_two_valid_numbers_are_never_one_person_however_alike_the_rest(systems: Systems) -> None:
@@ -121,6 +124,27 @@ def test_a_grey_pair_waits_for_a_person_whose_decision_binds_later_runs(systems:
     assert systems.identify().changed == 0
     assert kinds(systems) == ["identity_review", "identity_merge"]
     assert first_broken(systems.database) is None
+
+
+def test_a_decision_that_a_corrected_number_forbids_is_not_followed_in_silence(
+    systems: Systems,
+) -> None:
+    systems.record("K1", "core", **HSIAO_MING)
+    systems.record("E1", "ebanking", name="王小民", phone="0912345678")
+    decide(systems.hand.load(), systems.database, "K1", "E1", "same", "Lin")
+    assert systems.identify().overruled == 0
+    number = {"identity_type": "resident", "identity_number": "A100000001"}
+    systems.record("E1", "ebanking", on="2022-01-01", name="王小民", phone="0912345678", **number)
+    found = systems.identify()
+    assert (found.overruled, found.split) == (1, 1)
+
+
+def test_a_telephone_that_hundreds_share_is_not_compared_by(systems: Systems) -> None:
+    for number in range(300):
+        birth = date(1940 + number % 60, 1 + number % 12, 1 + number % 28)
+        systems.record(f"K{number}", "core", name=f"Person {number}", birth_date=birth, phone="02-2345-6789")  # fmt: skip
+    systems.record("E1", "ebanking", name="Person 1", phone="02-2345-6789")
+    assert systems.identify().pairs < 2_000
 
 
 def test_told_apart_by_a_reviewer_stays_apart(systems: Systems) -> None:

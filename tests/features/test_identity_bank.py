@@ -71,7 +71,7 @@ def test_hardly_anyone_is_taken_for_another_or_missed(
 def test_more_records_split_nobody_and_rename_only_who_is_merged(
     place: tuple[Warehouse, Database], rows: pa.Table, seed: int
 ) -> None:
-    ids = sorted(set(rows["customer_id"].to_pylist()))
+    ids = sorted(map(str, set(rows["customer_id"].to_pylist())))
     first = set(Random(seed).sample(ids, len(ids) // 2))
     known = pa.array([record in first for record in rows["customer_id"].to_pylist()])
     run(place, rows.filter(known))

@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from data.settings import CHECKOUT
 from data.tables import CUSTOMERS
 from features.identity_golden import SURVIVORS
 from tests.features.systems import EMBOSSED, HSIAO_MING, Systems
@@ -12,6 +13,13 @@ def test_every_attribute_has_a_rule_and_the_rule_a_reason() -> None:
     ruled = [column for survivor in SURVIVORS for column in survivor.columns]
     assert sorted(ruled) == sorted({c.name for c in CUSTOMERS.columns} - identifiers)
     assert all(survivor.why.endswith(".") for survivor in SURVIVORS)
+
+
+def test_the_page_tells_every_rule() -> None:
+    page = (CHECKOUT / "docs" / "identification.md").read_text("utf-8")
+    for survivor in SURVIVORS:
+        columns = ", ".join(f"`{column}`" for column in survivor.columns)
+        assert f"| {columns} | {survivor.why} |" in page
 
 
 def test_a_golden_record_has_the_columns_of_a_customer(systems: Systems) -> None:
