@@ -351,16 +351,30 @@ def _train(connection: duckdb.DuckDBPyConnection, model: dict[str, Any]) -> dict
             max_pairs=SAMPLED_RECORDS**2, seed=SEED, min_count_per_level=None, num_chunks=1
         )
         model = _settled(drawn.misc.save_model_to_json(None), model)
-        linker = Linker(api.register("records"), model, log_level=None)
-        for rule in _PASSES.values():
-            if _block_size(alone, rule) >= FEWEST_PAIRS:
-                linker.training.estimate_parameters_using_expectation_maximisation(
-                    rule,
-                    estimate_without_term_frequencies=True,
-                    max_pairs=EM_PAIRS,
-                    record_sample_proportion=1.0,
-                )
-        return _settled(linker.misc.save_model_to_json(None), model)
+        rules = [rule for rule in _PASSES.values() if _block_size(alone, rule) >= FEWEST_PAIRS]
+        return _maximised(api, model, rules)
+
+
+def _maximised(api: Any, model: dict[str, Any], rules: list[str]) -> dict[str, Any]:
+    """The model with m learnt from a pass of expectation maximisation over each block.
+
+    Splink refuses a pass in which no pair supports some level, and leaves the model half changed:
+    it is then taken again without that pass.
+    """
+    from splink import Linker
+
+    linker = Linker(api.register("records"), model, log_level=None)
+    for rule in rules:
+        try:
+            linker.training.estimate_parameters_using_expectation_maximisation(
+                rule,
+                estimate_without_term_frequencies=True,
+                max_pairs=EM_PAIRS,
+                record_sample_proportion=1.0,
+            )
+        except ValueError:
+            return _maximised(api, model, [other for other in rules if other != rule])
+    return _settled(linker.misc.save_model_to_json(None), model)
 
 
 def _block_size(connection: duckdb.DuckDBPyConnection, rule: str) -> int:
