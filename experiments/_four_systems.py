@@ -11,8 +11,8 @@ from pypinyin import lazy_pinyin
 
 from data.contracts import Kind
 from data.tables import CUSTOMERS
-from features.identity_numbers import taiwan_check_holds
-from features.identity_writing import wade_giles
+from features.identity.numbers import taiwan_check_holds
+from features.identity.writing import wade_giles
 
 # Share of persons whom a system knows, and of those it knows twice.
 SYSTEMS = {

@@ -32,7 +32,7 @@ from data.sources import open_source
 from data.terminal import note, progress, show_table
 from data.warehouse import CROSSWALK, Warehouse
 from features.definition import Array
-from features.identity_run import identify
+from features.identity.run import identify
 from training.fit import calibrate
 from training.judge import auc, concentration, margins, within_date
 from training.recipes import Recipe

@@ -21,8 +21,8 @@ from data.simulation import simulate
 from data.sources import open_source
 from data.warehouse import Warehouse, engine
 from experiments._four_systems import four_systems
-from features.identity_resolution import resolve
-from features.identity_run import identify
+from features.identity.resolution import resolve
+from features.identity.run import identify
 
 PERSONS, MONTHS, SEED = 20_000, 12, 5
 QUICK_PERSONS = 1_000

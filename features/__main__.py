@@ -14,8 +14,8 @@ from data.errors import FeatureError
 from data.terminal import application, err, out, plain, progress, run, show_table
 from data.warehouse import Warehouse
 from features.catalogue import CATALOGUE
-from features.identity_reviews import decide, queue, sides
-from features.identity_run import Identified, identify
+from features.identity.reviews import decide, queue, sides
+from features.identity.run import Identified, identify
 from features.profile import build
 from features.snapshot import read_spine, write_snapshot
 from features.spine import customers_as_of, extent, month_ends

@@ -19,7 +19,7 @@ from data.sources import SOURCES, open_source
 from data.terminal import application, note, out, plain, progress, run
 from data.warehouse import Warehouse
 from features.__main__ import show_identified
-from features.identity_run import identify
+from features.identity.run import identify
 from serving.__main__ import show_book
 from serving.answering import answer, as_json
 from serving.book import BookRun, score_book

@@ -12,7 +12,7 @@ from data.loading import load
 from data.simulation import simulate
 from data.sources import open_source
 from data.warehouse import Warehouse
-from features.identity_run import identify
+from features.identity.run import identify
 
 pytest_plugins = ["pytester", "tests.requirements"]
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

@@ -28,7 +28,7 @@ from experiments.attainable import (
 )
 from experiments.attainable import home as within
 from features.definition import Array
-from features.identity_run import identify
+from features.identity.run import identify
 from features.profile import build
 from training.judge import auc
 from training.labels import label

@@ -6,7 +6,7 @@ from typing import Any
 
 from data.database import Database
 from data.warehouse import CROSSWALK, GOLDEN_RECORDS, Manifest
-from features.identity_run import Identified, identify
+from features.identity.run import Identified, identify
 from tests.features.dated_bank import DatedBank
 
 HSIAO_MING: dict[str, Any] = {

@@ -7,8 +7,8 @@ import pytest
 
 from data.audit import first_broken
 from data.database import AUDIT
-from features.identity_reviews import decide, queue
-from features.identity_run import identify
+from features.identity.reviews import decide, queue
+from features.identity.run import identify
 from tests.features.systems import EMBOSSED, HSIAO_MING, Systems
 
 SISTER: dict[str, Any] = {

@@ -11,7 +11,7 @@ import pytest
 from data.database import Database
 from data.warehouse import CROSSWALK, GOLDEN_RECORDS, Manifest, Warehouse
 from experiments._four_systems import four_systems
-from features.identity_run import Identified, identify
+from features.identity.run import Identified, identify
 
 PERSONS = 500
 

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.identity_clusters import Clusters, Link, Place, members, places
-from features.identity_crosswalk import Entry, named
+from features.identity.clusters import Clusters, Link, Place, members, places
+from features.identity.crosswalk import Entry, named
 
 ONE, OTHER = ("resident", "A123456789"), ("resident", "A100000001")
 

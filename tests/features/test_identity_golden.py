@@ -4,7 +4,7 @@ from datetime import date
 
 from data.settings import CHECKOUT
 from data.tables import CUSTOMERS
-from features.identity_golden import SURVIVORS
+from features.identity.golden import SURVIVORS
 from tests.features.systems import EMBOSSED, HSIAO_MING, Systems
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.identity_numbers import (
+from features.identity.numbers import (
     mainland_check_holds,
     proven_type,
     taiwan_check_holds,

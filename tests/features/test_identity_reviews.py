@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from data.audit import first_broken
 from data.database import AUDIT, Database
 from data.errors import IdentityError
-from features.identity_reviews import Review, decide, decisions, queue, replace_queue
+from features.identity.reviews import Review, decide, decisions, queue, replace_queue
 from tests.features.systems import HSIAO_MING, Systems
 
 GREY = Review("E1", "K1", 0.7, "probable, but not certain")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from features.identity_writing import (
+from features.identity.writing import (
     email_address,
     han_name,
     identity_number,

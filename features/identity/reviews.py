@@ -11,8 +11,8 @@ from data import audit
 from data.database import IDENTITY_REVIEWS, Database
 from data.errors import IdentityError
 from data.warehouse import Warehouse
-from features.identity_numbers import proven_type
-from features.identity_writing import identity_number
+from features.identity.numbers import proven_type
+from features.identity.writing import identity_number
 
 Verdict = Literal["same", "different"]
 OPEN = "open"

@@ -8,11 +8,13 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from features import identity, identity_pairs, identity_records
-from features.identity_clusters import Clusters, Link, Place, Proof, members, places
-from features.identity_crosswalk import Entry
-from features.identity_pairs import Blocking
-from features.identity_reviews import Decision, Review
+from features.identity import linkage
+from features.identity.clusters import Clusters, Link, Place, Proof, members, places
+from features.identity.crosswalk import Entry
+from features.identity.pairs import Blocking
+from features.identity.pairs import prepare as prepare_pairs
+from features.identity.records import prepare as prepare_records
+from features.identity.reviews import Decision, Review
 
 Report = Callable[[str, int, int], None]
 STEPS = ("records", "pairs", "model", "links", "golden records")
@@ -63,13 +65,13 @@ def resolve(
     """
     say = report or (lambda *_: None)
     say(STEPS[0], 0, len(STEPS))
-    count = identity_records.prepare(connection)
+    count = prepare_records(connection)
     say(STEPS[1], 1, len(STEPS))
-    blocking = identity_pairs.prepare(connection)
+    blocking = prepare_pairs(connection)
     say(STEPS[2], 2, len(STEPS))
-    model = identity.fit(connection, count)
+    model = linkage.fit(connection, count)
     say(STEPS[3], 3, len(STEPS))
-    judged = identity.judge(connection, model)
+    judged = linkage.judge(connection, model)
     known = _first_known(connection, model, judged)
     records = _records(connection)
     groups, placed, reviews = _settle(records, judged, known, before or {}, decided)
@@ -90,14 +92,14 @@ def _records(connection: duckdb.DuckDBPyConnection) -> _Records:
 
 
 def _first_known(
-    connection: duckdb.DuckDBPyConnection, model: identity.Model, judged: pd.DataFrame
+    connection: duckdb.DuckDBPyConnection, model: linkage.Model, judged: pd.DataFrame
 ) -> dict[tuple[int, int], int]:
     """By linked pair of uids, the earliest moment at which what was then known linked them."""
     linked = judged.loc[judged["rule"] != "", ["uid_l", "uid_r"]]
     connection.register("linked", pa.Table.from_pandas(linked, preserve_index=False))
     connection.execute(_MET)
     connection.execute(_EARLIER_PAIRS)
-    earlier = identity.judge(connection, model)
+    earlier = linkage.judge(connection, model)
     held = earlier.loc[earlier["rule"] != "", ["uid_l", "uid_r"]]
     connection.register("held", pa.Table.from_pandas(held, preserve_index=False))
     rows = connection.sql(_FIRST_KNOWN).fetchall()

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import duckdb
 import pyarrow as pa
 
-from features import identity_writing as writing
-from features.identity_numbers import proven_type
+from features.identity import writing
+from features.identity.numbers import proven_type
 
 _WRITTEN: dict[str, tuple[str, Callable[[str], str | None]]] = {
     "han": ("name", writing.han_name),

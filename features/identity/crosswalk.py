@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from data.warehouse import CROSSWALK
-from features.identity_clusters import Place
+from features.identity.clusters import Place
 
 _MOMENT = pa.timestamp("us", "UTC")
 _COLUMNS: dict[str, pa.DataType] = {

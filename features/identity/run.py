@@ -11,11 +11,11 @@ import pyarrow as pa
 from data import audit
 from data.database import Database
 from data.warehouse import CROSSWALK, GOLDEN_RECORDS, Batch, Manifest, Warehouse
-from features.identity_clusters import Place
-from features.identity_crosswalk import Changes, Entry, changes, current, named
-from features.identity_golden import golden_records
-from features.identity_resolution import STEPS, Report, resolve
-from features.identity_reviews import Decision, decisions, replace_queue
+from features.identity.clusters import Place
+from features.identity.crosswalk import Changes, Entry, changes, current, named
+from features.identity.golden import golden_records
+from features.identity.resolution import STEPS, Report, resolve
+from features.identity.reviews import Decision, decisions, replace_queue
 
 
 @dataclass(frozen=True)
