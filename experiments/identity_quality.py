@@ -20,13 +20,13 @@ from data.settings import CHECKOUT
 from data.simulation import simulate
 from data.sources import open_source
 from data.warehouse import Warehouse, engine
-from experiments._four_systems import four_systems
+from experiments._true_bank import true_records
 from features.identity.resolution import resolve
 from features.identity.run import identify
 
 PERSONS, MONTHS, SEED = 20_000, 12, 5
 QUICK_PERSONS = 1_000
-SPEED_PERSONS = 80_000  # about 200,000 records
+SPEED_PERSONS = 62_000  # about 200,000 records
 
 
 def run(quick: bool = False) -> dict[str, Any]:
@@ -107,8 +107,10 @@ _FEBRL = """
 
 
 def speed(persons: int) -> dict[str, float]:
-    """Seconds for a bank of four systems made on the spot, and how well it is joined."""
-    rows, truth = four_systems(persons, SEED)
+    """Seconds for the records of many persons, and how well they are joined."""
+    with tempfile.TemporaryDirectory() as folder:
+        simulate(Path(folder), customers=persons, months=MONTHS, seed=SEED)
+        rows, truth = true_records(Path(folder))
     connection = engine()
     connection.register("arriving", rows)
     connection.execute("CREATE TABLE customers AS FROM arriving")

@@ -22,7 +22,7 @@ from data.simulation.months import NEW_YEARS
 from data.simulation.prices import FAMILY_NAMES, TAKEN_UP
 from data.simulation.truth import TAKE_UP_DAYS
 from data.terminal import show_table
-from experiments.true_bank import true_bank
+from experiments._true_bank import true_bank
 from training.judge import auc
 
 CUSTOMERS, MONTHS, SEED = 6_000, 48, 1

@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from experiments.true_bank import true_bank
+from experiments._true_bank import true_bank
 
 
 @pytest.fixture(scope="module")

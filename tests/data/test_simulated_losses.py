@@ -24,7 +24,7 @@ from data.sources import open_source
 from data.sources.systems import extract
 from data.tables import RECOVERIES
 from data.warehouse import Warehouse
-from experiments.true_bank import true_bank
+from experiments._true_bank import true_bank
 
 OURS = [column.name for column in RECOVERIES.columns]
 WHOLE_TABLES = ("customers", "accounts", "closings", "loans", "loan_outcomes", "recoveries")

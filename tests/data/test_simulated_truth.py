@@ -14,7 +14,7 @@ from data.simulation.chains import MACRO, NEED, mood_matrix, trouble_matrix
 from data.simulation.prices import FAMILY_NAMES, TAKEN_UP
 from data.sources import open_source
 from data.warehouse import Warehouse
-from experiments.true_bank import true_bank
+from experiments._true_bank import true_bank
 
 FAMILIES = [FAMILY_NAMES[family] for family in TAKEN_UP]
 Floats = NDArray[np.float64]

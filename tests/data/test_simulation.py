@@ -16,7 +16,7 @@ from data.sources import open_source
 from data.sources.systems import EXTRACTS, Extract
 from data.tables import CANONICAL
 from data.warehouse import Warehouse
-from experiments.true_bank import true_bank
+from experiments._true_bank import true_bank
 
 
 @pytest.fixture(scope="module")

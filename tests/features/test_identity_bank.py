@@ -9,21 +9,31 @@ import pyarrow as pa
 import pytest
 
 from data.database import Database
+from data.simulation import simulate
 from data.warehouse import CROSSWALK, GOLDEN_RECORDS, Manifest, Warehouse
-from experiments._four_systems import four_systems
+from experiments._true_bank import true_records
 from features.identity.run import Identified, identify
 
-PERSONS = 500
+PERSONS, MONTHS = 500, 12
 
 
 @pytest.fixture(scope="module")
-def rows() -> pa.Table:
-    return four_systems(PERSONS, seed=3)[0]
+def delivered_records(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[pa.Table, dict[str, str]]:
+    files = tmp_path_factory.mktemp("records")
+    simulate(files, customers=PERSONS, months=MONTHS, seed=3)
+    return true_records(files)
 
 
-@pytest.fixture(scope="module")
-def truth() -> dict[str, int]:
-    return four_systems(PERSONS, seed=3)[1]
+@pytest.fixture
+def rows(delivered_records: tuple[pa.Table, dict[str, str]]) -> pa.Table:
+    return delivered_records[0]
+
+
+@pytest.fixture
+def truth(delivered_records: tuple[pa.Table, dict[str, str]]) -> dict[str, str]:
+    return delivered_records[1]
 
 
 @pytest.fixture
@@ -58,7 +68,7 @@ def pairs(sizes: Counter[object]) -> int:
 
 
 def test_hardly_anyone_is_taken_for_another_or_missed(
-    place: tuple[Warehouse, Database], rows: pa.Table, truth: dict[str, int]
+    place: tuple[Warehouse, Database], rows: pa.Table, truth: dict[str, str]
 ) -> None:
     run(place, rows)
     found = persons(place[0])

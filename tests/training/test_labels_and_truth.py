@@ -11,8 +11,8 @@ import pytest
 
 from data.simulation.chains import CLOSED, SILENT
 from data.warehouse import Warehouse
+from experiments._true_bank import truly_identified
 from experiments.attainable import Truth
-from experiments.true_bank import truly_identified
 from features.spine import customers_as_of
 from training.labels import (
     CHURN,

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.sources.systems import EXTRACTS, canonical_queries
@@ -10,6 +11,20 @@ from data.tables import CANONICAL
 from data.warehouse import CROSSWALK, GOLDEN_RECORDS, Warehouse, engine
 
 OWNED = [t.name for t in CANONICAL if any(c.name == "customer_id" for c in t.columns)]
+
+
+def true_records(files: Path) -> tuple[pa.Table, dict[str, str]]:
+    """The records of persons as delivered, and the person behind each."""
+    connection = engine()
+    for kind in EXTRACTS:
+        if kind.table == "customers":
+            rows = f"read_parquet('{files}/{kind.system}/{kind.file}/*.parquet')"
+            connection.execute(f"CREATE VIEW {kind.name} AS SELECT *, 0 AS line FROM {rows}")
+    names = {kind.name for kind in EXTRACTS if kind.table == "customers"}
+    query = canonical_queries(names)["customers"]
+    rows = connection.sql(f"SELECT * EXCLUDE (line) FROM ({query}) ORDER BY ALL").to_arrow_table()
+    truth = pq.read_table(files / "truth" / "records").to_pydict()
+    return rows, dict(zip(truth["record_id"], truth["person_id"], strict=True))
 
 
 def true_bank(files: Path) -> duckdb.DuckDBPyConnection:
