@@ -9,7 +9,7 @@ from data.contracts import KINDS
 from data.documentation import tables_page
 from data.errors import ConfigurationError
 from data.loading import Loaded, load
-from data.simulation import simulate
+from data.simulation import Format, simulate
 from data.sources import SOURCES, open_source
 from data.terminal import application, note, out, plain, progress, run, show_table
 from data.warehouse import Warehouse
@@ -23,14 +23,16 @@ def simulate_bank(
     customers: Annotated[int, typer.Option(min=1, help="Customers.")] = 5_000,
     months: Annotated[int, typer.Option(min=1, help="Months of history.")] = 48,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 1,
+    form: Annotated[Format, typer.Option("--format", help="parquet or csv.")] = "parquet",
 ) -> None:
-    """Write the files of a simulated bank."""
+    """Write a simulated bank in the layouts of its four systems."""
     with progress("simulating") as report:
         simulate(
             out_folder,
             customers=customers,
             months=months,
             seed=seed,
+            form=form,
             progress=lambda done, total: report("", done, total),
         )
     told = f"simulated {customers:,} customers over {months} months in {out_folder}"
@@ -71,20 +73,26 @@ def show_reconciliation(loaded: Loaded) -> None:
         ("file", "rows in", "accepted", "rejected", "duplicate"),
         [(name, *sums) for name, sums in {**counts, "all files": total}.items()],
     )
+    for name, rows in loaded.withdrawn.items():
+        note(f"{rows:,} {name} accepted earlier were withdrawn, contradicted by what came now")
     for warning in loaded.warnings:
         note(f"note: {warning}")
-    if total[2]:
+    if total[2] or loaded.withdrawn:
         note(f"{total[2]:,} rows were rejected: ./zhike data rejects shows where and why")
 
 
 @app.command("tables")
 def show_tables() -> None:
-    """Show the tables of the warehouse and their rows."""
+    """Show the tables of the warehouse, their rows, and the days that they lack or got late."""
     manifest = Warehouse().manifest
     rows = [(name, sum(b.rows for b in manifest.of(name))) for name in manifest.tables]
     show_table(
         f"Warehouse {manifest.digest[:12]}, source {manifest.source}", ("table", "rows"), rows
     )
+    named = [(day.table, "missing", str(day.day)) for day in manifest.gaps]
+    named += [(day.table, "came late", str(day.day)) for day in manifest.late]
+    if named:
+        show_table("Daily files", ("table", "what", "day"), named)
 
 
 @app.command("rejects")

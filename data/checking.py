@@ -1,6 +1,7 @@
 """Turn a contract into the queries that type a chunk of rows and name every fault."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import duckdb
 import pyarrow as pa
@@ -28,20 +29,27 @@ _NOT_A = {
     "count": "not a whole number",
     "flag": "neither true nor false",
 }
-_TEXT_LIMIT = 400
+TEXT_LIMIT = 400
 _DIGITS = 17
-_PAST = ("event_at", "known_at", "birth_date")
-_KNOWN_TOO_SOON = ("known_at", "CASE WHEN known_at < event_at THEN 'known before it happened' END")
+SKEW = timedelta(minutes=5)
 _DATA_ERRORS = (duckdb.ConversionException, duckdb.OutOfRangeException)
 EARLIEST = "1850-01-01"
 
 
 @dataclass(frozen=True)
 class Clock:
-    """The bank's time zone and the moment after which nothing can have happened yet."""
+    """The bank's time zone and the moment of delivery, after which nothing can have happened yet.
+
+    The clocks of whoever dates a fact and whoever receives it may differ by ``SKEW``.
+    """
 
     zone: str
     received: str
+
+    @property
+    def latest(self) -> str:
+        """The last moment that is no future, in ISO 8601."""
+        return (datetime.fromisoformat(self.received) + SKEW).isoformat()
 
 
 def literal(value: str) -> str:
@@ -106,7 +114,12 @@ def _query(schema: pa.Schema, table: Table, clock: Clock) -> str:
     kept = ", ".join(f"incoming.{name} AS raw_{name}" for name in kinds)
     tests = [(c.name, _fault(c, kinds[c.name], clock)) for c in table.columns if c.name in kinds]
     if table.dated:
-        tests.append(_KNOWN_TOO_SOON)
+        event, known = table.clocks
+        too_soon = f"CASE WHEN {known} < {event} THEN 'known before it happened' END"
+        tests.append((known, too_soon))
+    tests += [
+        (r.column, f"CASE WHEN NOT ({r.holds}) THEN {literal(r.about)} END") for r in table.rules
+    ]
     first = ", ".join(test for _, test in tests)
     every = ", ".join(_pair(*test) for test in tests)
     return (
@@ -190,7 +203,7 @@ def _from_text(column: Column, clock: Clock) -> str:
             return sound
         case "text":
             return (
-                f"CASE WHEN length({text}) <= {_TEXT_LIMIT} AND NOT"
+                f"CASE WHEN length({text}) <= {TEXT_LIMIT} AND NOT"
                 f" regexp_matches({text}, '\\p{{Cc}}') THEN {text} END"
             )
         case "code":
@@ -220,8 +233,10 @@ def _fault(column: Column, kind: pa.DataType, clock: Clock) -> str:
         tests.append((f"{name} > {column.maximum}", f"above {_shown(column, column.maximum)}"))
     if column.kind in ("date", "timestamp"):
         tests.append((f"{name} < CAST('{EARLIEST}' AS {SQL_TYPE[column.kind]})", "too long ago"))
-    if column.name in _PAST:
-        limit = f"CAST({literal(clock.received)} AS TIMESTAMPTZ)"
+    if column.past:
+        limit = f"CAST({literal(clock.latest)} AS TIMESTAMPTZ)"
+        if column.kind == "date":
+            limit = f"CAST(timezone({literal(clock.zone)}, {limit}) AS DATE)"
         tests.append((f"{name} > {limit}", f"later than the delivery ({clock.received})"))
     cases = " ".join(f"WHEN {test} THEN {literal(reason)}" for test, reason in tests)
     return f"CASE {cases} END"

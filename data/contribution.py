@@ -1,9 +1,11 @@
 """What each account earns the bank, month by month: contribution, defined once.
 
 Contribution of an account and month = position at the month's end x transfer-price margin / 12
-+ fees and penalty interest charged - cost to serve - net loss written off. It is booked at the
-month's end and known five days later, or when the last of its terms is known. Only months that
-the data cover to their end count. Amounts are integer minor units.
++ fees and penalty interest charged - cost to serve - net loss. The net loss is what is written off
+in the month, less what is recovered in it, with what collecting costs; it falls in the month in
+which each happens, also after the account is closed. It is booked at the month's end and known
+five days later, or when the last of its terms is known. Only months that the data cover to their
+end count. Amounts are integer minor units.
 """
 
 import duckdb
@@ -11,11 +13,16 @@ import pyarrow as pa
 
 from data.errors import WarehouseError
 
-CONTRIBUTIONS = "contributions"
 NEEDED = ("accounts", "products", "balances")
+MADE_OF = (*NEEDED, "closings", "transactions", "loans", "loan_outcomes")
 KNOWN_AFTER = 5
 _FEES = "category IN ('fee', 'penalty_interest')"
 _WRITTEN_OFF = "status = 'written_off'"
+# A loan's outcome tells its loss; a booking of the same write-off would count it twice.
+_BOOKED_OFF = f"""category = 'write_off' AND account_id NOT IN (
+    SELECT account_id FROM loans JOIN loan_outcomes USING (loan_id)
+    WHERE {_WRITTEN_OFF} AND loss IS NOT NULL)"""
+_NET_COST = "CASE kind WHEN 'cost' THEN amount ELSE -amount END"
 _PRICED = "SELECT product_id FROM products WHERE margin IS NOT NULL AND cost_to_serve IS NOT NULL"
 
 _LAST_DAY = """(SELECT max(event_day) FROM (
@@ -60,6 +67,12 @@ terms AS (
     FROM loan_outcomes o
     JOIN loans l USING (loan_id)
     WHERE {_WRITTEN_OFF} GROUP BY ALL
+    UNION ALL
+    SELECT account_id, last_month_day(event_day), max(known_day), 0, 0, 0, sum(amount)
+    FROM transactions WHERE {_BOOKED_OFF} GROUP BY ALL
+    UNION ALL
+    SELECT account_id, last_month_day(event_day), max(known_day), 0, 0, 0, sum({_NET_COST})
+    FROM recoveries GROUP BY ALL
 ),
 summed AS (
     SELECT account_id, event_day, max(known_day) AS known_day,
@@ -90,7 +103,7 @@ def contributions(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelat
     """One row per account and month-end: customer, account, clocks and the four terms.
 
     An account has a row for every month in which it was open, and for every other month in which
-    it was charged or written off. Call ``prepare`` first.
+    it was charged, written off or recovered from. Call ``prepare`` first.
 
     Raises:
         WarehouseError: fees and losses do not add up to those of the tables.
@@ -106,14 +119,19 @@ def contributions(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelat
 
 
 def control_total(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
-    """Fees and losses of priced accounts in complete months, straight from the tables."""
+    """Fees and net losses of priced accounts in complete months, straight from the tables."""
     ours = f"account_id IN (SELECT account_id FROM accounts WHERE product_id IN ({_PRICED}))"
     until = f"last_month_day(event_day) <= {_LAST_DAY}"
+    lost = (
+        f"SELECT loss FROM loan_outcomes WHERE {_WRITTEN_OFF} AND {until}"
+        f" AND loan_id IN (SELECT loan_id FROM loans WHERE {ours})"
+        f" UNION ALL SELECT amount FROM transactions WHERE {_BOOKED_OFF} AND {ours} AND {until}"
+        f" UNION ALL SELECT {_NET_COST} FROM recoveries WHERE {ours} AND {until}"
+    )
     return _pair(
         connection,
         f"SELECT (SELECT -sum(amount) FROM transactions WHERE {_FEES} AND {ours} AND {until}),"
-        f" (SELECT sum(loss) FROM loan_outcomes WHERE {_WRITTEN_OFF} AND {until}"
-        f" AND loan_id IN (SELECT loan_id FROM loans WHERE {ours}))",
+        f" (SELECT sum(loss) FROM ({lost}))",
     )
 
 

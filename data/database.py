@@ -97,6 +97,18 @@ AUDIT_PAYLOADS = sa.Table(
     ),
     sa.Column("payload", sa.Text, nullable=False),
 )
+IDENTITY_REVIEWS = sa.Table(
+    "identity_reviews",
+    metadata,
+    sa.Column("record_a", sa.String(64), primary_key=True),
+    sa.Column("record_b", sa.String(64), primary_key=True),
+    sa.Column("probability", sa.Float, nullable=False),
+    sa.Column("reason", sa.String(200), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("opened_at", Moment, nullable=False),
+    sa.Column("decided_by", sa.String(100)),
+    sa.Column("decided_at", Moment),
+)
 
 
 class Database:
@@ -179,6 +191,13 @@ class Database:
             f"the database {url.render_as_string(hide_password=True)} does not answer"
             f" ({type(error).__name__}); check that it runs and that ZHIKE_DATABASE_URL names it."
         )
+
+
+def migrated() -> Database:
+    """The database that the settings name, with the schema of this code."""
+    database = Database()
+    database.migrate()
+    return database
 
 
 def _engine(address: str) -> Engine:

@@ -19,6 +19,13 @@ files (`./zhike data contracts --write docs/canonical-tables.md`).
   local time unless they end in `Z` (CSV) or carry a time zone (Parquet).
 - A file `SHA256SUMS` beside them, as `sha256sum` writes it, is checked where there is one. Without
   it, damage is found by the page checksums of Parquet, which do not cover everything.
+  A file that the list leaves out is still under way and refuses the load.
+- Files of a folder that are named after a day, `TABLE/2024-02-01.csv`, are daily deliveries. A day
+  between the first and the last that has no file is reported as missing, and the features that
+  read it are marked stale until it comes; deliver a file without rows for a day without facts.
+- Two rows with one key that say the same are one. Of those that differ, the one with the latest
+  `known_at` is kept, in whatever order they come and however many loads apart; where there is no
+  latest, none is kept, and all stand among the rejects.
 - Columns may stand in any order. A column that is not listed is ignored with a note; a required
   column that is missing refuses the file.
 - Every table but those marked *required* may be absent; features that need it are then absent.
@@ -42,8 +49,15 @@ def _table(table: Table) -> str:
     key = ", ".join(f"`{name}`" for name in table.key)
     return (
         f"## {table.name}\n\n{table.about} Key: {key}.{f' ({marks})' if marks else ''}\n\n"
-        f"| column | kind | required | meaning |\n|---|---|---|---|\n{rows}\n"
+        f"| column | kind | required | meaning |\n|---|---|---|---|\n{rows}\n{_rules(table)}"
     )
+
+
+def _rules(table: Table) -> str:
+    if not table.rules:
+        return ""
+    listed = "\n".join(f"- `{rule.column}`: {rule.about}." for rule in table.rules)
+    return f"\nA row is rejected where a column is\n\n{listed}\n"
 
 
 def _row(column: Column) -> str:

@@ -7,25 +7,31 @@ from datetime import UTC, datetime
 import duckdb
 
 from data import contribution
-from data.checking import Clock, listed
-from data.contracts import Table
+from data.calendar import Calendar
+from data.checking import Clock, listed, literal
+from data.contracts import Table, typed_nulls
 from data.errors import ContractBroken, SourceError
 from data.reading import CHUNK
-from data.rejects import REJECTS, Reject, rejects_table
+from data.rejects import REJECTS, rejects_table
 from data.sources.source import Source
 from data.staging import Arrival, Staged
 from data.tables import CANONICAL, table
-from data.warehouse import Batch, Manifest, SourceFile, Warehouse, engine
+from data.warehouse import CONTRIBUTIONS, Batch, Manifest, SourceFile, Warehouse, engine
+from data.withdrawal import Withdrawals
 
 Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """The outcome of a load: the reconciliation by file and what the reader must know."""
+    """The outcome of a load: the reconciliation by file and what the reader must know.
+
+    ``withdrawn`` counts by table the rows of earlier loads that this one contradicts.
+    """
 
     files: tuple[SourceFile, ...]
     rows: dict[str, int]
+    withdrawn: dict[str, int]
     warnings: tuple[str, ...]
     manifest: str
 
@@ -60,7 +66,7 @@ def load(
                 " Load with --replace, or choose another folder with ZHIKE_HOME."
             )
         connection = engine(spill)
-        warehouse.show(connection, before)
+        warehouse.show(connection, before, resolved=False)
         run = _Load(source, warehouse, before, connection)
         return run.run(Clock(source.zone, moment), reject_limit, progress or (lambda *_: None))
 
@@ -77,6 +83,8 @@ class _Load:
         self.engine = connection
         self.arrivals = [Arrival.of(d, source.folder) for d in source.deliveries]
         self.staged: dict[str, Staged] = {}
+        self.withdrawals = Withdrawals(connection, warehouse, before)
+        self.calendar = Calendar.of(before, [a.name for a in self.arrivals])
         self.warnings: list[str] = []
 
     def run(self, clock: Clock, limit: float, progress: Progress) -> Loaded:
@@ -84,12 +92,15 @@ class _Load:
             return self._nothing_new()
         total = len(self.arrivals)
         for contract, arrivals in self._by_table():
+            self._withdraw_orphans(contract)
+            if not arrivals:
+                continue
             staged = self.staged[contract.name] = Staged(self.engine, contract, arrivals)
             for arrival in arrivals:
                 progress(arrival.name, self.arrivals.index(arrival), total)
                 self._warn(arrival, staged.read(arrival, clock))
             staged.reject_orphans(self._known(contract))
-            staged.settle_keys(contract.name if contract.name in self.before.tables else None)
+            self._settle(staged)
             for arrival in arrivals:
                 self._refuse_above(limit, arrival)
         self._drop()
@@ -114,10 +125,36 @@ class _Load:
         return self._loaded(files, self.before, self.before.digest)
 
     def _by_table(self) -> list[tuple[Table, list[Arrival]]]:
+        """What arrived for each table, and nothing for one that only holds rows; parents first."""
         groups: dict[str, list[Arrival]] = {}
         for arrival in self.arrivals:
             groups.setdefault(arrival.delivery.contract.name, []).append(arrival)
-        return [(group[0].delivery.contract, group) for group in groups.values()]
+        own = [group[0].delivery.contract for group in groups.values()]
+        if self._is_adapted():
+            return [(contract, groups[contract.name]) for contract in own]
+        held = [c for c in CANONICAL if c.name in {*groups, *self.before.tables}]
+        return [(contract, groups.get(contract.name, [])) for contract in held]
+
+    def _settle(self, staged: Staged) -> None:
+        """Let the rows of a table agree among themselves and with what was accepted earlier."""
+        contract = staged.contract
+        held = contract.name if contract.name in self.before.tables else None
+        aside = [batch for batch in self.before.aside if batch.table == contract.name]
+        staged.settle_keys(held, self.warehouse.scan(aside) if aside else None)
+        if held:
+            self.withdrawals.take(contract, staged.outvoted)
+
+    def _withdraw_orphans(self, contract: Table) -> None:
+        """Withdraw rows accepted earlier whose parent this load has withdrawn."""
+        if not self.withdrawals.counts or contract.name not in self.before.tables:
+            return
+        for column, query in self._known(contract).items():
+            self.withdrawals.take(
+                contract,
+                f"SELECT {', '.join(contract.key)}, {literal(contract.no_such_row(column))}"
+                f" AS reason FROM {contract.name}"
+                f" WHERE {column} IS NOT NULL AND {column} NOT IN ({query})",
+            )
 
     def _warn(self, arrival: Arrival, extra: list[str]) -> None:
         if extra:
@@ -164,32 +201,41 @@ class _Load:
     def _commit(self) -> Loaded:
         files = [file for staged in self.staged.values() for file in staged.accounts()]
         rejects = [b for b in self._write_rejects() if b not in self.before.rejects]
-        if self.before.batches and not rejects and not any(file.accepted for file in files):
+        new = rejects or self.calendar.new_days or any(file.accepted for file in files)
+        self.warnings += self.calendar.warnings
+        if self.before.batches and not new:
             return self._loaded(files, self.before, self.before.digest)
         batches = [batch for name in self.source.canonical if (batch := self._write(name))]
         manifest = Manifest(
             source=self.source.name,
             zone=self.source.zone,
-            batches=(*self.before.batches, *batches),
+            batches=(*self.withdrawals.batches(), *batches),
             rejects=(*self.before.rejects, *rejects),
             files=(*self.before.files, *files),
             notes=self.source.notes,
+            aside=(*self.before.aside, *self._write_aside()),
+            withdrawn=(*self.before.withdrawn, *self.withdrawals.counts),
+            gaps=self.calendar.gaps,
+            late=self.calendar.late,
         )
         manifest = self._derive(manifest)
         for arrival in self.arrivals:
-            arrival.check_unchanged()
+            arrival.check_unchanged(to_the_byte=True)
         return self._loaded(files, manifest, self.warehouse.commit(manifest))
 
     def _loaded(self, files: list[SourceFile], manifest: Manifest, digest: str) -> Loaded:
         return Loaded(
             files=tuple(files),
             rows={name: sum(b.rows for b in manifest.of(name)) for name in manifest.tables},
+            withdrawn={w.table: w.rows for w in self.withdrawals.counts},
             warnings=tuple(self.warnings),
             manifest=digest,
         )
 
     def _write(self, name: str) -> Batch | None:
         contract = table(name)
+        if self._is_adapted():
+            self._check_rules(contract)
         columns = ", ".join(c.name for c in contract.columns)
         if contract.dated:
             columns += (
@@ -197,12 +243,28 @@ class _Load:
             )
         self.engine.execute("SET search_path = 'staged,main'")
         try:
+            # What an adapter leaves out of an optional column is null.
             rows = self.engine.sql(
-                f"SELECT {columns} FROM ({self.source.canonical[name]}) ORDER BY line"
+                f"SELECT {columns} FROM (SELECT {typed_nulls(contract)} WHERE false"
+                f" UNION ALL BY NAME ({self.source.canonical[name]})) ORDER BY line"
             ).to_arrow_reader(CHUNK)
             return self.warehouse.write(name, rows, rows.schema)
         finally:
             self.engine.execute("SET search_path = 'main'")
+
+    def _check_rules(self, contract: Table) -> None:
+        """Refuse what an adapter made of sound rows where it breaks a rule of the table."""
+        self.engine.execute("SET search_path = 'staged,main'")
+        for rule in contract.rules:
+            broken = self.engine.execute(
+                f"SELECT {contract.key[0]}, count(*) OVER ()"
+                f" FROM ({self.source.canonical[contract.name]}) WHERE NOT ({rule.holds}) LIMIT 1"
+            ).fetchall()
+            for key, count in broken:
+                raise ContractBroken(
+                    f"{self.source.folder}: {count:,} {contract.name} have an {rule.column} that"
+                    f" is {rule.about}; one is {key}. Correct them; nothing was loaded."
+                )
 
     def _day(self, clock: str) -> str:
         """The bank's business day of a moment, in days since 1970."""
@@ -210,24 +272,37 @@ class _Load:
         return f"CAST({local} - DATE '1970-01-01' AS INTEGER)"
 
     def _write_rejects(self) -> list[Batch]:
-        found: list[Reject] = [reject for a in self.arrivals for reject in a.rejects()]
-        rows = rejects_table(found)
-        batch = self.warehouse.write(REJECTS, rows.to_batches(), rows.schema)
-        return [batch] if batch else []
+        """What was set aside of the files, and what was withdrawn, each as a batch of its own.
+
+        A file that brings nothing new is rejected with the same bytes as before.
+        """
+        arrived = [reject for a in self.arrivals for reject in a.rejects()]
+        tables = [rejects_table(found) for found in (arrived, self.withdrawals.rejects())]
+        written = [self.warehouse.write(REJECTS, t.to_batches(), t.schema) for t in tables]
+        return [batch for batch in written if batch]
+
+    def _write_aside(self) -> list[Batch]:
+        names = [name for name in self.staged if name in self.source.canonical]
+        written = []
+        for name in [] if self._is_adapted() else names:
+            rows = self.engine.sql(f"SELECT * FROM aside.{name} ORDER BY ALL")
+            reader = rows.to_arrow_reader(CHUNK)
+            written.append(self.warehouse.write(name, reader, reader.schema))
+        return [batch for batch in written if batch]
 
     def _derive(self, manifest: Manifest) -> Manifest:
         """Replace what is computed from the tables rather than delivered."""
-        delivered = tuple(b for b in manifest.batches if b.table != contribution.CONTRIBUTIONS)
+        delivered = tuple(b for b in manifest.batches if b.table != CONTRIBUTIONS)
         manifest = manifest.model_copy(update={"batches": delivered})
         if not delivered:
             return manifest
-        connection = self.warehouse.connect(manifest)
+        connection = self.warehouse.connect(manifest, resolved=False)
         missing = contribution.reason_without(connection, manifest.tables)
         if missing:
             self.warnings.append(f"contribution cannot be computed: {missing}")
             return manifest
         contribution.prepare(connection)
         rows = contribution.contributions(connection).to_arrow_reader(CHUNK)
-        batch = self.warehouse.write(contribution.CONTRIBUTIONS, rows, contribution.schema())
+        batch = self.warehouse.write(CONTRIBUTIONS, rows, contribution.schema())
         extra = (batch,) if batch else ()
         return manifest.model_copy(update={"batches": (*delivered, *extra)})

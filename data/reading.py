@@ -11,11 +11,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from data.checking import TEXT_LIMIT
 from data.csvfile import MAX_COLUMNS, chunks, header, texts
 from data.errors import ContractBroken, SourceError
 from data.sources.source import Delivery
 
 CHUNK = 262_144
+# A file of rows that all have a key of their own takes some bits for each.
+ROWS_PER_BYTE = 20
+FREE_ROWS = 1_000_000
+MOST_UNPACKED = 1 << 29  # bytes of one column in one row group
+_UNBOUNDED = {"DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"}
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,15 @@ def _is_parquet(path: Path) -> bool:
 
 def _parquet(path: Path, wanted: list[str]) -> Iterator[Chunk]:
     start = 1
-    with _whole(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+    with _whole(path), pq.ParquetFile(path) as file:
+        _refuse_bomb(path, file, wanted)
+        texts_in = [field.name for field in file.schema_arrow if _is_bytes(field.type)]
+    # Read as dictionaries, texts take the room of the different ones only, however often and
+    # however long a hostile file repeats one.
+    with (
+        _whole(path),
+        pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=texts_in) as file,
+    ):
         for batch in file.iter_batches(CHUNK, columns=wanted):
             batch.validate(full=True)
             columns = [_plain(column) for column in batch.columns]
@@ -100,11 +114,64 @@ def _parquet(path: Path, wanted: list[str]) -> Iterator[Chunk]:
             raise OSError(f"{start - 1:,} rows where {file.metadata.num_rows:,} were announced")
 
 
+def _refuse_bomb(path: Path, file: pq.ParquetFile, wanted: list[str]) -> None:
+    """Refuse a small file that would unpack to more than memory and disk can hold.
+
+    Raises:
+        ContractBroken: too many rows for its size, a column that is too large once unpacked, or
+            one that is packed or typed in a way that says nothing of its size.
+    """
+    rows, size = file.metadata.num_rows, path.stat().st_size
+    if rows > max(FREE_ROWS, ROWS_PER_BYTE * size):
+        raise ContractBroken(
+            f"{path} has {rows:,} rows in {size:,} bytes, more than {ROWS_PER_BYTE} a byte."
+            " Rows with keys of their own take more room; nothing was loaded."
+        )
+    for name in wanted:
+        kind = file.schema_arrow.field(name).type
+        if pa.types.is_nested(kind) or pa.types.is_fixed_size_binary(kind):
+            raise ContractBroken(
+                f"{path}: column {name} has the type {kind}, which can carry nothing of ours."
+                " Write it as text or as the type the contract names."
+            )
+    for group in range(file.metadata.num_row_groups):
+        _refuse_large(path, file.metadata.row_group(group), wanted)
+
+
+def _refuse_large(path: Path, group: pq.RowGroupMetaData, wanted: list[str]) -> None:
+    for place in range(group.num_columns):
+        column = group.column(place)
+        if column.path_in_schema not in wanted:
+            continue
+        if column.total_uncompressed_size > MOST_UNPACKED:
+            raise ContractBroken(
+                f"{path}: column {column.path_in_schema} unpacks to"
+                f" {column.total_uncompressed_size:,} bytes in one row group, more than"
+                f" {MOST_UNPACKED:,}. Write smaller row groups."
+            )
+        if _UNBOUNDED & set(column.encodings):
+            raise ContractBroken(
+                f"{path}: column {column.path_in_schema} has a delta encoding of text, whose size"
+                " once unpacked cannot be told. Write it with plain or dictionary encoding."
+            )
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return kind in (pa.string(), pa.large_string(), pa.string_view(), pa.binary())
+
+
 def _plain(column: "pa.Array[Any]") -> "pa.Array[Any]":
-    kind = column.type
-    if isinstance(kind, pa.DictionaryType):
-        return column.cast(kind.value_type)
-    return column.cast(pa.string()) if pa.types.is_string_view(kind) else column
+    """A column without dictionary; a text too long for any contract comes cut, but too long."""
+    if not isinstance(column, pa.DictionaryArray):
+        return column.cast(pa.string()) if pa.types.is_string_view(column.type) else column
+    values, most = column.dictionary, TEXT_LIMIT + 1
+    if not _is_bytes(values.type):
+        return column.cast(values.type)
+    if pa.types.is_binary(values.type):
+        short = pc.binary_slice(values, 0, most)
+    else:
+        short = pc.utf8_slice_codeunits(values.cast(pa.string()), 0, most)
+    return pa.DictionaryArray.from_arrays(column.indices, short).cast(short.type)
 
 
 def _row_digests(delivery: Delivery, lines: set[int]) -> dict[int, str]:

@@ -18,7 +18,9 @@ from data.warehouse import SourceFile, file_digest
 
 # A staged row's ``line`` is its file's place among the files of its table, and its line therein.
 _FILE = 1 << 32
+_HELD, _ASIDE = -1, -2
 _CONTRADICTED = "another row has the same key and says otherwise"
+_OUTDATED = "another row has the same key, says otherwise and was known later"
 
 
 @dataclass(eq=False)
@@ -57,10 +59,19 @@ class Arrival:
         """Rows set aside; a row with several faults counts once."""
         return len({line for line, *_ in self.faults})
 
-    def check_unchanged(self) -> None:
-        """Refuse a file that was written to while it was read."""
+    def check_unchanged(self, *, to_the_byte: bool = False) -> None:
+        """Refuse a file that was written to or replaced while it was read.
+
+        Args:
+            to_the_byte: do not trust inode, size and time of change, read it again.
+        """
         path = self.delivery.path
-        if not path.exists() or state_of(path) != self.state:
+        try:
+            same = state_of(path) == self.state
+            same = same and not (to_the_byte and file_digest(path) != self.sha256)
+        except OSError:
+            same = False
+        if not same:
             raise SourceError(
                 f"{path} changed while it was read. Deliver it when it is complete;"
                 " nothing was loaded."
@@ -122,7 +133,7 @@ class Staged:
             known: a column that refers to another table -> a query for the values it may have.
         """
         faults = [
-            (line, column, f"no such row in {self.contract.column(column).refers_to}")
+            (line, column, self.contract.no_such_row(column))
             for column, query in known.items()
             for line in self._lines(
                 f"SELECT line FROM {self.place} WHERE {column} IS NOT NULL"
@@ -132,36 +143,97 @@ class Staged:
         self._take_out([line for line, *_ in faults])
         return self._note(faults)
 
-    def settle_keys(self, held: str | None) -> None:
-        """Count repeated rows once; set aside rows that contradict another row of their key.
+    def settle_keys(self, held: str | None, aside: str | None) -> None:
+        """Count repeated rows once; of rows that contradict each other, keep the one known last.
+
+        What is kept depends on all rows ever seen of a key, not on the order of their arrival:
+        of a dated table the row that was known last; none where two of those differ, and
+        none of an undated table. The rest is set aside, and so is a row accepted earlier.
 
         Args:
-            held: the table of rows accepted earlier; they stand, whatever arrives.
+            held: the table of rows accepted earlier.
+            aside: query for the rows that contradicted another row earlier.
         """
-        key = ", ".join(self.contract.key)
-        content = ", ".join(c.name for c in self.contract.columns)
-        said = f"SELECT {key}, line, hash({content}) AS said FROM {self.place}"
-        if held:
-            said += (
-                f" UNION ALL SELECT {key}, -1, hash({content}) FROM {held}"
-                f" SEMI JOIN {self.place} USING ({key})"
-            )
-        self.engine.execute(
-            f"CREATE OR REPLACE TEMP TABLE twins AS SELECT {key}, min(line) AS first,"
-            f" min(said) <> max(said) AS differ FROM ({said}) GROUP BY {key} HAVING count(*) > 1"
-        )
-        twins = f"SELECT line FROM {self.place} JOIN twins USING ({key})"
-        contradicted = self._lines(f"{twins} WHERE differ")
+        self._judge(held, aside)
         repeated = self.engine.execute(
-            f"SELECT line // {_FILE}, count(*) FROM ({twins} WHERE NOT differ AND line > first)"
-            " GROUP BY 1"
+            f"SELECT line // {_FILE}, count(*) FROM claims JOIN verdicts USING ({self.key})"
+            " WHERE line > kept AND line >= 0 AND said = winner GROUP BY 1"
         ).fetchall()
         for number, count in repeated:
             self.arrivals[number].duplicate += count
-        self.engine.execute(
-            f"DELETE FROM {self.place} WHERE line IN ({twins} WHERE differ OR line > first)"
+        lost = (
+            f"SELECT line, reason FROM claims JOIN verdicts USING ({self.key})"
+            " WHERE line >= 0 AND said IS DISTINCT FROM winner"
         )
-        self._note([(line, key, _CONTRADICTED) for line in contradicted])
+        self._set_aside(lost, held, aside)
+        found = self.engine.execute(lost).fetchall()
+        self._note([(line, self.key, reason) for line, reason in found])
+        self.engine.execute(
+            f"DELETE FROM {self.place} WHERE line IN (SELECT line FROM claims"
+            f" JOIN verdicts USING ({self.key}) WHERE kept IS NULL OR line <> kept)"
+        )
+
+    @property
+    def key(self) -> str:
+        """The key columns, as a query lists them."""
+        return ", ".join(self.contract.key)
+
+    @property
+    def content(self) -> str:
+        """The contract's columns, as a query lists them."""
+        return ", ".join(c.name for c in self.contract.columns)
+
+    @property
+    def outvoted(self) -> str:
+        """Query for the keys of rows accepted earlier that no longer stand, and why."""
+        return f"SELECT {self.key}, reason FROM verdicts WHERE outvoted"
+
+    def _judge(self, held: str | None, aside: str | None) -> None:
+        """Into ``claims`` the rows of every key said twice, into ``verdicts`` which of them stands.
+
+        A staged row has its line; one accepted earlier has -1, one set aside earlier has -2.
+        """
+        known = self.contract.clocks[1] if self.contract.dated else "0"
+        said = f"{known} AS known, hash({self.content}) AS said"
+        rows = f"SELECT {self.key}, line, {said} FROM {self.place}"
+        for line, earlier in ((_HELD, held), (_ASIDE, aside)):
+            if earlier:
+                rows += (
+                    f" UNION ALL SELECT {self.key}, {line}, {said} FROM {earlier}"
+                    f" SEMI JOIN {self.place} USING ({self.key})"
+                )
+        self.engine.execute(
+            f"CREATE OR REPLACE TEMP TABLE claims AS SELECT * FROM ({rows}) SEMI JOIN (SELECT"
+            f" {self.key} FROM ({rows}) GROUP BY {self.key} HAVING count(*) > 1) USING ({self.key})"
+        )
+        self.engine.execute(
+            f"""CREATE OR REPLACE TEMP TABLE verdicts AS
+            WITH newest AS (SELECT {self.key}, max(known) AS known FROM claims GROUP BY ALL),
+            best AS (
+                SELECT {self.key}, CASE WHEN min(said) = max(said) THEN min(said) END AS winner
+                FROM claims JOIN newest USING ({self.key}, known) GROUP BY ALL
+            )
+            SELECT {self.key}, winner,
+                min(line) FILTER (said = winner AND line <> {_ASIDE}) AS kept,
+                bool_or(line = {_HELD} AND said IS DISTINCT FROM winner) AS outvoted,
+                CASE WHEN winner IS NULL THEN '{_CONTRADICTED}' ELSE '{_OUTDATED}' END AS reason
+            FROM claims JOIN best USING ({self.key}) GROUP BY ALL"""
+        )
+
+    def _set_aside(self, lost: str, held: str | None, aside: str | None) -> None:
+        """Into ``aside.NAME`` what lost and is not there yet, so that it is heard again."""
+        rows = f"SELECT {self.content} FROM {self.place} SEMI JOIN ({lost}) USING (line)"
+        if held:
+            rows += (
+                f" UNION SELECT {self.content} FROM {held} SEMI JOIN ({self.outvoted})"
+                f" USING ({self.key})"
+            )
+        if aside:
+            rows += f" EXCEPT SELECT {self.content} FROM {aside}"
+        self.engine.execute("CREATE SCHEMA IF NOT EXISTS aside")
+        self.engine.execute(
+            f"CREATE TABLE aside.{self.contract.name} AS SELECT DISTINCT * FROM ({rows})"
+        )
 
     def drop(self, condition: str, reason: str) -> int:
         """Set aside the rows that meet a condition."""
@@ -180,9 +252,8 @@ class Staged:
 
     def _type(self, arrival: Arrival, rows: pa.Table, clock: Clock, base: int) -> None:
         checked(self.engine, rows, self.contract, clock)
-        columns = ", ".join(c.name for c in self.contract.columns)
         self.engine.execute(
-            f"INSERT INTO {self.place} SELECT {columns}, line + {base} FROM checked"
+            f"INSERT INTO {self.place} SELECT {self.content}, line + {base} FROM checked"
             " WHERE faults IS NULL"
         )
         faulty = self.engine.execute(

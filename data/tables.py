@@ -1,6 +1,6 @@
 """The canonical tables: the bank as Zhike sees it, whatever the sources."""
 
-from data.contracts import Column, Table
+from data.contracts import Column, Rule, Table
 from data.errors import UnknownTable
 
 PRODUCT_FAMILIES = (
@@ -43,8 +43,28 @@ CATEGORIES = (
     "other",
 )
 
-EVENT_AT = Column(name="event_at", kind="timestamp", about="When it happened.")
-KNOWN_AT = Column(name="known_at", kind="timestamp", about="When the bank learnt of it.")
+# Everything else goes either way: interest and investments; insurance, which takes premiums and
+# pays claims; card and loan payments, which the card's or loan's own account receives; fees, of
+# which a part given back counts against what was charged; corrections, a refund among them.
+MONEY_IN = ("salary", "pension", "cash_in", "transfer_in", "write_off")
+MONEY_OUT = (
+    "cash_out",
+    "transfer_out",
+    "groceries",
+    "dining",
+    "travel",
+    "shopping",
+    "utilities",
+    "household",
+    "leasing",
+    "health",
+    "education",
+)
+
+IDENTITY_TYPES = ("resident", "residence_permit", "passport", "other")
+
+EVENT_AT = Column(name="event_at", kind="timestamp", about="When it happened.", past=True)
+KNOWN_AT = Column(name="known_at", kind="timestamp", about="When the bank learnt of it.", past=True)
 
 
 def _id(name: str, about: str, refers_to: str | None = None, *, required: bool = True) -> Column:
@@ -71,18 +91,38 @@ def _text(name: str, about: str) -> Column:
     return Column(name=name, kind="text", about=about, required=False)
 
 
+def _signed(side: str, sign: str, categories: tuple[str, ...]) -> Rule:
+    listed = ", ".join(f"'{category}'" for category in categories)
+    return Rule(
+        column="amount",
+        holds=f"amount {sign} 0 OR category NOT IN ({listed})",
+        about=f"{side} where the category is {', '.join(categories)}",
+    )
+
+
 CUSTOMERS = Table(
     name="customers",
-    about="A person as the bank knows them from a moment on; a change is a new row.",
+    about=(
+        "A person as one source system knows them from a moment on; a change is a new row."
+        " Several records may be one person: identification joins them."
+    ),
     key=("customer_id", "event_at"),
     required=True,
     columns=(
-        _id("customer_id", "The customer."),
+        _id("customer_id", "The record: the customer as the source system keys them."),
         EVENT_AT,
         KNOWN_AT,
+        _id("system", "The source system that keeps the record.", required=False),
         _text("name", "Name as written by the source."),
-        Column(name="birth_date", kind="date", about="Day of birth.", required=False),
+        _text("latin_name", "Name in Latin letters as written by the source."),
+        Column(name="birth_date", kind="date", about="Day of birth.", required=False, past=True),
         _code("sex", "Sex as registered.", ("female", "male"), required=False),
+        _code("identity_type", "Kind of identity document.", IDENTITY_TYPES, required=False),
+        _id("identity_number", "Number of the document, as written.", required=False),
+        _text("phone", "Telephone number, as written."),
+        _text("email", "E-mail address, as written."),
+        _text("address", "Postal address, as written."),
+        _text("postcode", "Postal code, as written."),
         _text("occupation", "Occupation as registered."),
         _id("district_id", "Where the customer lives.", required=False),
     ),
@@ -169,6 +209,10 @@ TRANSACTIONS = Table(
         _id("counterparty", "The other side, as a token.", required=False),
         _money("balance_after", "Book balance after it.", required=False),
     ),
+    rules=(
+        _signed("negative", ">=", MONEY_IN),
+        _signed("positive", "<=", MONEY_OUT),
+    ),
 )
 LOANS = Table(
     name="loans",
@@ -198,7 +242,24 @@ LOAN_OUTCOMES = Table(
             "Repaid, ended unpaid, running as agreed, running in debt, or written off.",
             ("repaid", "unpaid", "performing", "in_debt", "written_off"),
         ),
-        _money("loss", "Net loss written off.", minimum=0, required=False),
+        _money("loss", "Written off, before anything is recovered.", minimum=0, required=False),
+    ),
+)
+RECOVERIES = Table(
+    name="recoveries",
+    about=("Cash collected on an account in default or written off, and what collecting it cost."),
+    key=("recovery_id",),
+    columns=(
+        _id("recovery_id", "The recovery."),
+        _id("account_id", "The account, also after its closing.", "accounts"),
+        EVENT_AT,
+        KNOWN_AT,
+        _code(
+            "kind",
+            "Paid by the debtor, from the sale of collateral, or the cost of collecting.",
+            ("payment", "collateral", "cost"),
+        ),
+        _money("amount", "Amount collected, or spent on collecting.", minimum=0),
     ),
 )
 REPAYMENTS = Table(
@@ -402,6 +463,7 @@ CANONICAL: tuple[Table, ...] = (
     TRANSACTIONS,
     LOANS,
     LOAN_OUTCOMES,
+    RECOVERIES,
     REPAYMENTS,
     COLLATERAL,
     STATEMENTS,

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from itertools import count
 from pathlib import Path
 from tempfile import gettempdir
@@ -18,13 +19,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
-from data.contracts import SQL_TYPE, Table
+from data.contracts import Table, typed_nulls
 from data.errors import WarehouseError
 from data.settings import settings
 from data.tables import CANONICAL
 
 ROW_GROUP = 122_880
 _DRAFT = ".draft-"
+# What identification derives: which record is whose, and each customer's best known attributes.
+CROSSWALK, GOLDEN_RECORDS = "crosswalk", "golden_records"
+CONTRIBUTIONS = "contributions"
 _engines = count(1)
 
 
@@ -52,8 +56,33 @@ class SourceFile(BaseModel):
     duplicate: int
 
 
+class Withdrawal(BaseModel):
+    """How many rows accepted earlier a load took out of a table again."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    table: str
+    rows: int
+
+
+class Day(BaseModel):
+    """A day of a table that is delivered in daily files."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    table: str
+    day: date
+
+
 class Manifest(BaseModel):
-    """All that is visible in the warehouse; its digest is the lineage of what is built on it."""
+    """All that is visible in the warehouse; its digest is the lineage of what is built on it.
+
+    Attributes:
+        batches: what can be read; rows of a table = accepted by ``files`` - ``withdrawn``.
+        aside: rows that contradict another row of their key; they are heard when it comes again.
+        gaps: days between the first and the last daily file of a table that are missing.
+        late: days that came only after a later day had been loaded.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -63,6 +92,10 @@ class Manifest(BaseModel):
     rejects: tuple[Batch, ...] = ()
     files: tuple[SourceFile, ...] = ()
     notes: tuple[str, ...] = ()
+    aside: tuple[Batch, ...] = ()
+    withdrawn: tuple[Withdrawal, ...] = ()
+    gaps: tuple[Day, ...] = ()
+    late: tuple[Day, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -167,11 +200,14 @@ class Warehouse:
             finally:
                 shutil.rmtree(spill, ignore_errors=True)
 
-    def connect(self, manifest: Manifest | None = None) -> duckdb.DuckDBPyConnection:
+    def connect(
+        self, manifest: Manifest | None = None, *, resolved: bool = True
+    ) -> duckdb.DuckDBPyConnection:
         """An engine of this process with one view per table; one without rows is empty.
 
         Args:
             manifest: the state to read; the visible one by default.
+            resolved: show persons instead of the records of source systems, where identified.
 
         Raises:
             WarehouseError: there is nothing loaded, or a file is not what the manifest vouches for.
@@ -183,23 +219,38 @@ class Warehouse:
                 " ./zhike data load --source canonical DIR"
             )
         connection = engine(self.folder / f".spill-{os.getpid()}-{next(_engines)}")
-        self.show(connection, manifest)
+        self.show(connection, manifest, resolved=resolved)
         return connection
 
-    def show(self, connection: duckdb.DuckDBPyConnection, manifest: Manifest) -> None:
+    def show(
+        self, connection: duckdb.DuckDBPyConnection, manifest: Manifest, *, resolved: bool
+    ) -> None:
         """Define the views of a state; a table without rows is empty.
+
+        Resolved, ``customer_id`` is the person's wherever the crosswalk knows the record, a fact
+        counts as known no sooner than whose it is, and ``customers`` are the golden records.
 
         Raises:
             WarehouseError: a file is not what the manifest vouches for.
         """
         views = {c.name: _nothing(c) for c in CANONICAL}
         for table in manifest.tables:
-            files = [str(self._verify(batch)) for batch in manifest.of(table)]
-            listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-            views[table] = f"SELECT * FROM read_parquet([{listed}])"
+            views[table] = f"SELECT * FROM {self.scan(manifest.of(table))}"
+        if resolved and CROSSWALK in views:
+            views = _of_persons(views)
         connection.execute(
             ";".join(f"CREATE VIEW {name} AS {rows}" for name, rows in views.items())
         )
+
+    def scan(self, batches: Iterable[Batch], options: str = "") -> str:
+        """The rows of some batches as a table function of the engine.
+
+        Raises:
+            WarehouseError: a file is not what the manifest vouches for.
+        """
+        files = [str(self._verify(batch)) for batch in batches]
+        listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+        return f"read_parquet([{listed}]{options and ', ' + options})"
 
     def frame(self, query: str, **tables: pd.DataFrame) -> pd.DataFrame:
         """The answer to a query over the visible tables and the frames given by name."""
@@ -244,10 +295,33 @@ def _row_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterato
 
 
 def _nothing(contract: Table) -> str:
-    columns = [f"CAST(NULL AS {SQL_TYPE[c.kind]}) AS {c.name}" for c in contract.columns]
-    if contract.dated:
-        columns += [f"CAST(NULL AS INTEGER) AS {day}" for day in ("event_day", "known_day")]
-    return f"SELECT {', '.join(columns)} WHERE false"
+    days = ", CAST(NULL AS INTEGER) AS event_day, CAST(NULL AS INTEGER) AS known_day"
+    return f"SELECT {typed_nulls(contract)}{days if contract.dated else ''} WHERE false"
+
+
+def _of_persons(views: dict[str, str]) -> dict[str, str]:
+    """The views with each record's person in the place of the record."""
+    owned = {t.name for t in CANONICAL if any(c.name == "customer_id" for c in t.columns)}
+    shown = {"owners": _OWNERS}
+    for name, rows in views.items():
+        shown[name] = _RESOLVED.format(rows=rows) if name in owned | {CONTRIBUTIONS} else rows
+    shown["customers"] = (
+        f"FROM {GOLDEN_RECORDS} UNION ALL BY NAME FROM ({views['customers']}) r"
+        " ANTI JOIN owners o ON o.record_id = r.customer_id"
+    )
+    return {name: shown[name] for name in (CROSSWALK, GOLDEN_RECORDS, "owners", *views)}
+
+
+_OWNERS = f"""
+    SELECT record_id, arg_max(customer_id, run) AS customer_id, arg_max(known_day, run) AS known_day
+    FROM {CROSSWALK} GROUP BY record_id
+"""
+_RESOLVED = """
+    SELECT r.* REPLACE (
+        coalesce(o.customer_id, r.customer_id) AS customer_id,
+        greatest(r.known_day, o.known_day) AS known_day)
+    FROM ({rows}) r LEFT JOIN owners o ON o.record_id = r.customer_id
+"""
 
 
 def engine(spill: Path | None = None) -> duckdb.DuckDBPyConnection:

@@ -3,8 +3,11 @@
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
 from data.errors import ZhikeError
 
@@ -13,6 +16,16 @@ def names() -> list[str]:
     """The experiments there are: the modules of this package."""
     found = Path(__file__).parent.glob("*.py")
     return sorted(path.stem for path in found if not path.stem.startswith("_"))
+
+
+def options(parser: argparse.ArgumentParser, experiment: Callable[..., Any]) -> None:
+    """One option for every argument of an experiment: ``quick`` by itself, others with a value."""
+    kinds: dict[Any, Any] = {int | None: int, Path | None: Path}
+    for name, parameter in signature(experiment).parameters.items():
+        if name == "quick":
+            parser.add_argument("--quick", action="store_true", help="a small run, to see it work")
+        else:
+            parser.add_argument(f"--{name}", type=kinds[parameter.annotation], metavar=name.upper())
 
 
 def main(arguments: list[str]) -> int:
@@ -24,9 +37,9 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog=f"./zhike experiments {arguments[0]}", description=experiment.__doc__
     )
-    parser.add_argument("--quick", action="store_true", help="a small run, to see that it works")
+    options(parser, experiment.run)
     try:
-        print(json.dumps(experiment.run(quick=parser.parse_args(arguments[1:]).quick)))
+        print(json.dumps(experiment.run(**vars(parser.parse_args(arguments[1:])))))
     except ZhikeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -1,23 +1,27 @@
-"""Commands of the features floor: list the catalogue, build profiles."""
+"""Commands of the features floor: list the catalogue, identify customers, build profiles."""
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import date
-from enum import Enum
+from enum import Enum, StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pandas as pd
 import typer
 
+from data.database import migrated
 from data.errors import ConfigurationError, FeatureError
-from data.terminal import application, err, out, progress, run, show_table
+from data.terminal import application, err, out, plain, progress, run, show_table
 from data.warehouse import Warehouse
 from features import spark
 from features.catalogue import CATALOGUE
 from features.documentation import catalogue_page, entries, window
 from features.engines import DuckEngine, Engine
+from features.identity.reviews import decide, queue, sides
+from features.identity.run import Identified, identify
 from features.online import profile_of
 from features.profile import build
 from features.snapshot import read_spine, write_snapshot
@@ -31,7 +35,7 @@ class Chosen(Enum):
     spark = "spark"
 
 
-app = application("List the features, build profiles as of any day.")
+app = application("List the features, find who is who, build profiles as of any day.")
 
 
 @app.command("catalogue")
@@ -76,6 +80,96 @@ def build_profiles(
     out.print(f"{len(rows):,} profiles of {len(profiles.features)} features in {snapshot.folder}")
     for name, reason in profiles.absent.items():
         err.print(f"absent: {name}: {reason}")
+    for name, reason in profiles.stale.items():
+        err.print(f"stale: {name}: {reason}", soft_wrap=True)
+
+
+@app.command("identify")
+def identify_customers(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Find which records of several systems are one customer; write crosswalk and golden records."""
+    warehouse, database = Warehouse(), migrated()
+    with progress("identify") as report:
+        found = identify(warehouse, database, report=report)
+    if as_json:
+        out.print(json.dumps(asdict(found)), soft_wrap=True)
+    else:
+        show_identified(found)
+
+
+def show_identified(found: Identified) -> None:
+    """Print what a run of identification did."""
+    if found.passed:
+        out.print(f"Nothing to do: {found.passed}.")
+        return
+    rules = ", ".join(f"{count:,} {rule}" for rule, count in found.rules.items())
+    out.print(f"{found.records:,} records are {found.customers:,} customers ({rules}).")
+    out.print(
+        f"Run {found.run}: {found.changed:,} records changed hands, {found.merged:,} customers were"
+        f" merged, {found.split:,} split; {found.pairs:,} pairs were compared."
+    )
+    if not found.trained:
+        out.print(
+            "There are too few records to learn from: the model's stated parameters were used."
+        )
+    if found.common_keys:
+        out.print(f"{found.common_keys:,} keys are shared by too many records to compare by.")
+    if found.overruled:
+        out.print(
+            f"{found.overruled:,} decisions could not be followed: the records have different valid"
+            " identity numbers by now, or another decision tells them apart."
+        )
+    if found.reviews:
+        out.print(f"{found.reviews:,} pairs wait for a decision: ./zhike features review")
+
+
+@app.command("review")
+def review_pairs(
+    limit: Annotated[int, typer.Option(min=1, help="Pairs at most.")] = 20,
+) -> None:
+    """List the pairs that a person must decide, the most probable first, side by side."""
+    waiting = queue(migrated())
+    shown = waiting[:limit]
+    told = sides(Warehouse(), [r for pair in shown for r in (pair.record_a, pair.record_b)])
+    for pair in shown:
+        both = [told.get(record, {}) for record in (pair.record_a, pair.record_b)]
+        rows = [(name, *(_shown(side.get(name)) for side in both)) for name in COMPARED]
+        title = f"{pair.probability:.1%}: {pair.reason}"
+        show_table(title, ("", pair.record_a, pair.record_b), rows)
+    out.print(f"{len(waiting):,} pairs wait for a decision, {len(shown):,} are shown.")
+    if shown:
+        err.print("Decide with: ./zhike features decide RECORD RECORD same|different --by NAME")
+
+
+COMPARED = (
+    "system", "name", "latin_name", "birth_date", "sex", "identity_type", "identity_number",
+    "phone", "email", "address", "postcode",
+)  # fmt: skip
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+class Verdict(StrEnum):
+    SAME = "same"
+    DIFFERENT = "different"
+
+
+@app.command("decide")
+def decide_pair(
+    record: Annotated[str, typer.Argument(help="One record.")],
+    other: Annotated[str, typer.Argument(help="The other record.")],
+    verdict: Annotated[Verdict, typer.Argument(help="Whether they are one person.")],
+    by: Annotated[str, typer.Option(help="Who decides.")],
+) -> None:
+    """Settle whether two records are one person; binds every later run of identify."""
+    found = decide(Warehouse(), migrated(), record, other, verdict.value, by)
+    out.print(
+        f"{found.record_a} and {found.record_b}: {found.verdict}, says {plain(found.decided_by)}."
+        " It holds from the next ./zhike features identify on."
+    )
 
 
 @app.command("profile")

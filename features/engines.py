@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from data.errors import FeatureError
-from data.warehouse import Warehouse
+from data.warehouse import Manifest, Warehouse
 from features.calendar import day_number
 from features.definition import Source
 
@@ -27,12 +27,8 @@ class Engine(Protocol):
     """Where dated facts are, and what computes over them."""
 
     @property
-    def tables(self) -> tuple[str, ...]:
-        """Tables that have rows."""
-
-    @property
-    def manifest(self) -> str:
-        """Digest of the warehouse manifest that is read."""
+    def manifest(self) -> Manifest:
+        """The state of the warehouse that is read."""
 
     def facts(self, source: Source) -> nw.LazyFrame[Any]:
         """All facts of a source.
@@ -49,19 +45,9 @@ class DuckEngine:
     """DuckDB over the warehouse's views: the default."""
 
     def __init__(self, warehouse: Warehouse) -> None:
-        self._manifest = warehouse.manifest
-        self.connection = warehouse.connect(self._manifest)
+        self.manifest = warehouse.manifest
+        self.connection = warehouse.connect(self.manifest)
         self.connection.execute(_MACROS)
-
-    @property
-    def tables(self) -> tuple[str, ...]:
-        """Tables that have rows."""
-        return self._manifest.tables
-
-    @property
-    def manifest(self) -> str:
-        """Digest of the warehouse manifest that is read."""
-        return self._manifest.digest
 
     def facts(self, source: Source) -> nw.LazyFrame[Any]:
         """All facts of a source."""
@@ -88,13 +74,8 @@ class PolarsEngine:
         self._read: dict[str, nw.LazyFrame[Any]] = {}
 
     @property
-    def tables(self) -> tuple[str, ...]:
-        """Tables that have rows."""
-        return self._store.tables
-
-    @property
-    def manifest(self) -> str:
-        """Digest of the warehouse manifest that is read."""
+    def manifest(self) -> Manifest:
+        """The state of the warehouse that is read."""
         return self._store.manifest
 
     def known_before(self, day: date) -> bool:

@@ -1,15 +1,18 @@
 """Build profiles: every feature for every row of a spine, reading only what was known before."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from data.checking import listed
+from data.contribution import MADE_OF
 from data.errors import FeatureError
-from data.warehouse import Warehouse
+from data.warehouse import CONTRIBUTIONS, Day, Manifest, Warehouse
 from features.aggregation import joined
 from features.calendar import day_number as day_number
 from features.catalogue import CATALOGUE, feature_named
@@ -28,12 +31,15 @@ class Profiles:
         frame: customer_id, as_of (date) and one float64 column a feature, in spine order.
         absent: feature -> why it could not be built from this warehouse.
         manifest: digest of the warehouse manifest they were built on.
+        stale: feature -> the days within its reach for which a file has not come yet; its value
+            counts what is there, which is less than what happened.
     """
 
     frame: pd.DataFrame
     features: tuple[str, ...]
     absent: dict[str, str]
     manifest: str
+    stale: dict[str, str] = field(default_factory=dict)
 
     @property
     def values(self) -> Array:
@@ -65,7 +71,7 @@ def build(
     rows = _spine_table(spine)
     engine = DuckEngine(store) if isinstance(store, Warehouse) else store
     needed = _with_inputs(wanted)
-    absent = _absent(needed, engine.tables)
+    absent = _absent(needed, engine.manifest.tables)
     values: dict[str, Array] = {}
     sources = {f.source.name: f.source for f in needed if f.source and f.name not in absent}
     for number, source in enumerate(sources.values()):
@@ -78,7 +84,9 @@ def build(
             found = feature.combine(*(values[i.name] for i in feature.inputs))
             values[feature.name] = _numbers(feature, found, len(spine))
     present = tuple(dict.fromkeys(f.name for f in wanted if f.name in values))
-    return Profiles(_frame(spine, present, values), present, absent, engine.manifest)
+    days = sorted({_as_of_day(day) for day in spine["as_of"]})
+    stale = _stale([CATALOGUE[name] for name in present], engine.manifest, days)
+    return Profiles(_frame(spine, present, values), present, absent, engine.manifest.digest, stale)
 
 
 def _frame(
@@ -143,6 +151,31 @@ def _absent(features: Sequence[Feature], tables: tuple[str, ...]) -> dict[str, s
         if missing:
             absent[feature.name] = f"no rows in {', '.join(missing)}"
     return absent
+
+
+def _stale(features: Sequence[Feature], manifest: Manifest, days: Sequence[int]) -> dict[str, str]:
+    stale = {}
+    for feature in features:
+        reached = {gap for f in _with_inputs([feature]) for gap in _gaps(f, manifest, days)}
+        tables = sorted({gap.table for gap in reached})
+        named = (listed(sorted(str(g.day) for g in reached if g.table == t)) for t in tables)
+        if tables:
+            stale[feature.name] = "; ".join(map("{} lack {}".format, tables, named))
+    return stale
+
+
+def _gaps(feature: Feature, manifest: Manifest, as_of: Sequence[int]) -> list[Day]:
+    """The missing days that the feature would read for one of the as-of days."""
+    read, reach = feature.source.tables if feature.source else (), feature.days
+    if CONTRIBUTIONS in read:
+        read, reach = MADE_OF, None  # a month's position is the last before its end, however old
+    found = []
+    for gap in manifest.gaps:
+        after = bisect_right(as_of, day_number(gap.day))  # the first as-of that lies behind the gap
+        near = after < len(as_of) and (reach is None or as_of[after] - day_number(gap.day) <= reach)
+        if gap.table in read and near:
+            found.append(gap)
+    return found
 
 
 def _measured(

@@ -55,6 +55,7 @@ def write_snapshot(profiles: Profiles) -> Snapshot:
         "catalogue": catalogue.version(),
         "features": list(profiles.features),
         "absent": profiles.absent,
+        "stale": profiles.stale,
         "rows": len(profiles.frame),
     }
     replace_file(folder / "profiles.parquet", content)

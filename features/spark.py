@@ -102,20 +102,10 @@ class SparkEngine:
     """PySpark over the files of a warehouse."""
 
     def __init__(self, warehouse: Warehouse, spark: "SparkSession") -> None:
-        self._spark, self._manifest, self._folder = spark, warehouse.manifest, warehouse.folder
+        self._spark, self.manifest, self._folder = spark, warehouse.manifest, warehouse.folder
         self._store = DuckEngine(warehouse)
-        for table in self._manifest.tables:
+        for table in self.manifest.tables:
             spark.read.parquet(*self._files(table)).createOrReplaceTempView(table)
-
-    @property
-    def tables(self) -> tuple[str, ...]:
-        """Tables that have rows."""
-        return self._manifest.tables
-
-    @property
-    def manifest(self) -> str:
-        """Digest of the warehouse manifest that is read."""
-        return self._manifest.digest
 
     def facts(self, source: Source) -> nw.LazyFrame[Any]:
         """All facts of a source."""
@@ -136,8 +126,8 @@ class SparkEngine:
     def _files(self, table: str) -> list[str]:
         columns = self._store.connection.table(table).columns
         if "customer_id" not in columns:
-            return [str(self._folder / batch.file) for batch in self._manifest.of(table)]
-        path = self._folder / "spark" / self.manifest[:24] / f"{table}.parquet"
+            return [str(self._folder / batch.file) for batch in self.manifest.of(table)]
+        path = self._folder / "spark" / self.manifest.digest[:24] / f"{table}.parquet"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             draft = path.with_name(f".{table}.{os.getpid()}")

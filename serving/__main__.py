@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from data.database import Database
+from data.audit import first_broken
+from data.database import migrated
 from data.errors import ConfigurationError, ZhikeError
 from data.terminal import application, out, progress, run, show_table
 from data.warehouse import Warehouse
 from serving.answering import answer, as_json
-from serving.audit import first_broken
 from serving.book import BookRun, score_book
 from serving.keys import make_key
 from serving.scoring import Scorer
@@ -28,8 +28,7 @@ def score_whole_book(
         day = date.fromisoformat(as_of) if as_of else None
     except ValueError:
         raise ConfigurationError(f"--as-of {as_of} is not a day; write YYYY-MM-DD.") from None
-    database = Database()
-    database.migrate()
+    database = migrated()
     with progress("book") as report:
         book = score_book(Warehouse(), database, as_of=day, report=report)
     show_book(book)
@@ -51,7 +50,7 @@ def score_customer(
     customer_id: Annotated[str, typer.Argument(help="The customer.")],
 ) -> None:
     """Print one customer's scores with reasons as JSON."""
-    given, _ = answer(Scorer.load(), _database(), customer_id, actor="command line")
+    given, _ = answer(Scorer.load(), migrated(), customer_id, actor="command line")
     print(as_json(given))
 
 
@@ -62,7 +61,7 @@ def serve_api(
 ) -> None:
     """Serve the API until stopped."""
     listener = listen(host, port)
-    scorer, database = Scorer.load(), _database()
+    scorer, database = Scorer.load(), migrated()
     shown = listener.getsockname()
     out.print(f"serving on http://{shown[0]}:{shown[1]}")
     serve(listener, scorer, database)
@@ -74,22 +73,16 @@ def new_key(
     days: Annotated[int, typer.Option(min=1, max=366, help="Days until it expires.")] = 90,
 ) -> None:
     """Make an API key and print it, for the only time."""
-    print(make_key(_database(), name, days))
+    print(make_key(migrated(), name, days))
 
 
 @app.command("verify-audit")
 def verify_audit() -> None:
     """Check the audit chain from its first record to its last."""
-    broken = first_broken(_database())
+    broken = first_broken(migrated())
     if broken is not None:
         raise ZhikeError(f"the audit chain is broken at record {broken}.")
     out.print("the audit chain is whole")
-
-
-def _database() -> Database:
-    database = Database()
-    database.migrate()
-    return database
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from data import audit
 from data.database import Database
 from data.warehouse import canonical_json
-from serving import audit
 from serving.publication import manifest_now, published
 from serving.scoring import Answer, Scorer
 from training.recipes import QUESTIONS

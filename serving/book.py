@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from data import audit
 from data.database import Database
 from data.settings import settings
 from data.warehouse import Warehouse, canonical_json, file_digest, replace_file
@@ -18,7 +19,6 @@ from features.definition import Array
 from features.profile import Profiles, build
 from features.snapshot import Snapshot, write_snapshot
 from features.spine import customers_as_of, newest_as_of
-from serving import audit
 from serving.publication import publish
 from serving.scoring import Model, Scorer
 from training.labels import SCORABLE, LabelContract, statuses

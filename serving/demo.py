@@ -1,6 +1,7 @@
 """The demo: from source files to four scores with reasons, then the API."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 import typer
 
 from data.__main__ import show_reconciliation
-from data.database import Database
+from data.database import Database, migrated
 from data.errors import ConfigurationError, TrainingError
 from data.loading import load
 from data.settings import settings
@@ -17,6 +18,8 @@ from data.simulation import simulate
 from data.sources import SOURCES, open_source
 from data.terminal import application, note, out, plain, progress, run
 from data.warehouse import Warehouse
+from features.__main__ import show_identified
+from features.identity.run import identify
 from serving.__main__ import show_book
 from serving.answering import answer, as_json
 from serving.book import BookRun, score_book
@@ -57,12 +60,13 @@ def demo(
     ] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve on.")] = 8000,
 ) -> None:
-    """Simulate or read a bank, load, profile, train, score the book, explain one customer."""
+    """Simulate or read a bank, load, identify, train, score the book, explain one customer."""
     plan = _plan(source, folder, customers, months, seed)
     listener = listen("127.0.0.1", port) if serving and not as_json_line else None
-    database = Database()
-    database.migrate()
+    database = migrated()
     _load(plan)
+    with progress("identifying") as report:
+        show_identified(identify(Warehouse(), database, actor="demo", report=report))
     _train()
     with progress("book") as report:
         book = score_book(Warehouse(), database, actor="demo", report=report)
@@ -96,6 +100,7 @@ def _plan(source: str, folder: Path | None, customers: int, months: int, seed: i
 def _load(plan: Plan) -> None:
     warehouse = Warehouse()
     if plan.source == "simulated":
+        shutil.rmtree(plan.folder, ignore_errors=True)
         with progress("simulating") as report:
             simulate(
                 plan.folder,

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from data.database import Database
+from data.database import Database, migrated
 from data.loading import load
 from data.simulation import simulate
 from data.sources import open_source
 from data.warehouse import Warehouse
+from features.identity.run import identify
 
 pytest_plugins = ["pytester", "tests.requirements"]
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -27,11 +28,14 @@ def bank_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def loaded_home(bank_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home whose warehouse holds the small bank; read only."""
+    """A home whose warehouse holds the small bank, its customers identified; read only."""
     home = tmp_path_factory.mktemp("loaded")
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("ZHIKE_HOME", str(home))
         load(open_source("simulated", bank_files), Warehouse())
+        database = migrated()
+        identify(Warehouse(), database, actor="tests")
+        database.engine.dispose()
     return home
 
 
@@ -46,8 +50,7 @@ def trained_home(loaded_home: Path) -> Path:
         for outcome in train(Warehouse()):
             if isinstance(outcome, Trained):
                 promote(outcome.name, outcome.version)
-        database = Database()
-        database.migrate()
+        database = migrated()
         score_book(Warehouse(), database, actor="tests")
     return loaded_home
 

@@ -79,7 +79,17 @@ def test_mlflow_installs_what_the_project_installs() -> None:
 
 
 def test_every_step_has_its_entry_point() -> None:
-    steps = {"main", "simulate", "load", "profile", "train", "promote", "score", "serve"}
+    steps = {
+        "main",
+        "simulate",
+        "load",
+        "identify",
+        "profile",
+        "train",
+        "promote",
+        "score",
+        "serve",
+    }
     assert entry_points().keys() == steps
 
 

@@ -115,7 +115,10 @@ def money_metrics(value: Array, target: Array) -> dict[str, float]:
 
 
 def auc(score: Array, target: Array, weight: Array | None = None) -> float:
-    """Area under the ROC curve, ties counted half; weights repeat rows. NaN for one class."""
+    """Area under the ROC curve, ties counted half; weights repeat rows. NaN for one class.
+
+    A target between 0 and 1 is a chance: the row is that much of an event and the rest of it none.
+    """
     weight = np.ones(len(score)) if weight is None else weight
     order = np.argsort(score, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(score[order]) != 0])
@@ -127,7 +130,10 @@ def auc(score: Array, target: Array, weight: Array | None = None) -> float:
 
 
 def within_date(dates: pd.Series, score: Array, target: Array) -> float:
-    """Mean AUC inside each as-of date, weighted by its events: how well one list is ranked."""
+    """Mean AUC inside each as-of date, weighted by its events: how well one list is ranked.
+
+    Targets may be chances, as for ``auc``.
+    """
     found, events = [], []
     for positions in dates.groupby(dates, sort=True).indices.values():
         area = auc(score[positions], target[positions])
@@ -154,17 +160,18 @@ def lift(score: Array, target: Array, share: float = 0.1) -> float:
 
 def normalised_gini(value: Array, target: Array, weight: Array | None = None) -> float:
     """Concentration of realised money along the predicted order, over that of the true order."""
+    best = concentration(target, target, weight)
+    return concentration(value, target, weight) / best if best != 0 else float("nan")
+
+
+def concentration(value: Array, target: Array, weight: Array | None = None) -> float:
+    """Mean distance of the Lorenz curve along the order of ``value``, best first, from equality."""
     weight = np.ones(len(value)) if weight is None else weight
-
-    def concentration(by: Array) -> float:
-        order = np.argsort(-by, kind="stable")
-        mass = weight[order]
-        money = np.cumsum(mass * target[order])
-        people = np.cumsum(mass)
-        return float(np.sum(mass * (money / money[-1] - people / people[-1])) / people[-1])
-
-    best = concentration(target)
-    return concentration(value) / best if best != 0 else float("nan")
+    order = np.argsort(-value, kind="stable")
+    mass = weight[order]
+    money = np.cumsum(mass * target[order])
+    people = np.cumsum(mass)
+    return float(np.sum(mass * (money / money[-1] - people / people[-1])) / people[-1])
 
 
 def interval(test: pd.DataFrame, score: Array, statistic: Statistic) -> tuple[float, float]:

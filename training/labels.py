@@ -34,6 +34,8 @@ class LabelContract:
         status: SQL over ``spine`` giving (place, status): scorable, or why not. It reads only
             facts known before the as-of day.
         target: SQL over ``spine`` giving (place, target).
+        clouded: SQL over ``spine`` giving (place, reason) of rows whose outcome would teach
+            another question. It may read the future: serving answers these rows all the same.
         needs: tables without which nobody can be labelled.
         spine: where the rows come from.
     """
@@ -46,6 +48,7 @@ class LabelContract:
     horizon_days: int
     status: str = field(repr=False)
     target: str = field(repr=False)
+    clouded: str = field(default="", repr=False)
     needs: tuple[str, ...] = ()
     gap_days: int = 0
     lag_days: int = 31
@@ -162,13 +165,24 @@ LIFETIME_VALUE = LabelContract(
 )
 
 
+CONTACT_DAYS = 90  # for so long a delivered contact may still work
+
+
 def propensity(family: str) -> LabelContract:
-    """The label of taking up a product family within 90 days."""
+    """The label of taking up a product family within 90 days without a contact about it.
+
+    Whoever was reached shortly before or meanwhile shows what a contact does, which is another
+    question. The control group was not reached and stays in.
+    """
+    product = family.replace("_", " ")
     return LabelContract(
         question="propensity",
-        version=f"propensity.{family}/1",
-        population=f"Customers with an open account and no {family.replace('_', ' ')} now.",
-        outcome=f"Opens a {family.replace('_', ' ')} within 90 days, contacted or not.",
+        version=f"propensity.{family}/2",
+        population=(
+            f"Customers with an open account and no {product} now; the model learns from those"
+            f" whom no contact about one reached in the last {CONTACT_DAYS} days or in the next 90."
+        ),
+        outcome=f"Opens a {product} within 90 days without a contact about it.",
         answer="probability",
         horizon_days=90,
         status=_STATUS.format(
@@ -184,17 +198,24 @@ def propensity(family: str) -> LabelContract:
                 AND a.event_day < s.as_of_day + {{horizon}}
             GROUP BY s.place
         """,
+        clouded=f"""
+            SELECT DISTINCT s.place, 'contacted' AS reason
+            FROM spine s JOIN contacts c USING (customer_id)
+            WHERE c.family = '{family}' AND c.outcome = 'delivered' AND c.arm <> 'control'
+                AND c.event_day >= s.as_of_day - {CONTACT_DAYS}
+                AND c.event_day < s.as_of_day + {{horizon}}
+        """,
         needs=("accounts",),
     )
 
 
 _EXPOSURES = """
     exposures AS (
-        SELECT a.customer_id, 'loan ' || l.loan_id AS id, r.event_day, r.known_day, r.days_past_due,
+        SELECT a.customer_id, a.account_id, 'loan ' || l.loan_id AS id, r.event_day, r.known_day, r.days_past_due,
             r.outstanding AS exposure
         FROM repayments r JOIN loans l USING (loan_id) JOIN accounts a USING (account_id)
         UNION ALL
-        SELECT a.customer_id, 'card ' || s.account_id, s.event_day, s.known_day, s.days_past_due,
+        SELECT a.customer_id, a.account_id, 'card ' || s.account_id, s.event_day, s.known_day, s.days_past_due,
             greatest(s.credit_limit, s.balance)
         FROM statements s JOIN accounts a USING (account_id)
     )
@@ -209,7 +230,7 @@ _WRITTEN_OFF = """
 """
 CREDIT_RISK = LabelContract(
     question="credit_risk",
-    version="credit_risk.behavioural/1",
+    version="credit_risk.behavioural/2",
     population=(
         "Customers with a loan outstanding or a card limit, none of it more than 90 days past due"
         " or written off in the last year."
@@ -225,6 +246,8 @@ CREDIT_RISK = LabelContract(
             FROM spine s JOIN exposures e USING (customer_id)
             WHERE e.event_day < s.as_of_day AND e.known_day < s.as_of_day
                 AND e.event_day >= s.as_of_day - 62
+                AND NOT EXISTS (FROM closings x WHERE x.account_id = e.account_id
+                    AND x.event_day < s.as_of_day AND x.known_day < s.as_of_day)
             GROUP BY 1, 2
         ),
         lost AS (
@@ -333,7 +356,9 @@ def _covered_until(warehouse: Warehouse, asked: pd.DataFrame) -> pd.Series:
 
 
 def label(warehouse: Warehouse, contract: LabelContract, spine: pd.DataFrame) -> Labelled:
-    """Label a spine; rows outside the population, immature or uncovered are left out, counted.
+    """Label a spine; rows outside the population, immature, uncovered or clouded are left out.
+
+    They are counted by reason.
 
     Returns:
         Labelled rows with customer_id, as_of, target (float), in spine order.
@@ -355,6 +380,12 @@ def label(warehouse: Warehouse, contract: LabelContract, spine: pd.DataFrame) ->
     begin = asked.assign(as_of_day=asked["as_of_day"] + contract.gap_days)
     target = warehouse.frame(contract.target.format(horizon=contract.horizon_days), spine=begin)
     rows["target"] = target.set_index("place")["target"].reindex(rows.index)
+    if contract.clouded:
+        clouded = warehouse.frame(
+            contract.clouded.format(horizon=contract.horizon_days), spine=begin
+        )
+        reason = clouded.set_index("place")["reason"].reindex(rows.index)
+        status = status.mask((status == SCORABLE) & reason.notna(), reason)
     status[(status == SCORABLE) & rows["target"].isna()] = "no_outcome"
     counts = status[status != SCORABLE].value_counts()
     left_out = {str(reason): int(count) for reason, count in counts.items()}

@@ -58,10 +58,19 @@ class Made:
     test_rows: pd.DataFrame
 
 
+Watch = Callable[[Recipe, Made], None]
+
+
 def train(
-    warehouse: Warehouse, question: str = "all", *, report: Report | None = None
+    warehouse: Warehouse,
+    question: str = "all",
+    *,
+    report: Report | None = None,
+    watch: Watch | None = None,
 ) -> list[Outcome]:
     """Train the recipes of a question; what the data cannot carry says why and the rest goes on.
+
+    ``watch`` is shown each recipe's model with its rows before it is registered.
 
     Raises:
         UnknownQuestion: no recipe answers to that name.
@@ -90,7 +99,10 @@ def train(
         for number, ((recipe, found, _), task) in enumerate(zip(labelled, made, strict=True)):
             say(f"fit {recipe.name}", len(wanted) + 1 + number, 2 * len(wanted) + 2)
             try:
-                outcomes.append(_registered(warehouse, recipe, found, task.result()))
+                one = task.result()
+                if watch:
+                    watch(recipe, one)
+                outcomes.append(_registered(warehouse, recipe, found, one))
             except TrainingError as refusal:
                 outcomes.append(NotTrained(recipe.name, str(refusal)))
     _note(outcomes)

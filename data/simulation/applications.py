@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from data.simulation.book import Book, Desk, customers, day_in, minutes_later, office_hours
+from data.simulation.book import Book, Desk, day_in, minutes_later, office_hours
 from data.simulation.chains import DISTRESSED, QUIET
 from data.simulation.columns import MICROSECONDS, Ints, constant, money, stamps, tokens
 from data.simulation.demand import BORROWED
 from data.simulation.months import DAY, Month
-from data.simulation.prices import FAMILY_NAMES
+from data.simulation.prices import FAMILY_NAMES, SYSTEM_OF
+from data.sources.systems import SYSTEMS
 
 
 def refuse(book: Book, family: int, month: Month, desk: Desk) -> None:
@@ -36,6 +37,7 @@ def apply_for(
     """Write an application: submitted earlier in the month, decided at ``moments``."""
     if not len(who):
         return
+    system = SYSTEM_OF[family]
     number = desk.folder.next_numbers("applications", len(who)) + np.arange(len(who))
     back = desk.rng.integers(0, 9, len(who)) * DAY + desk.rng.integers(60, 3_000, len(who))
     earlier = moments - back * MICROSECONDS
@@ -45,11 +47,12 @@ def apply_for(
     for event, word in ((submitted, "submitted"), (moments, stage)):
         columns = {
             "application_id": tokens("P", number, 12),
-            "customer_id": customers(book.first + who),
-            "family": constant(FAMILY_NAMES[family], len(who)),
+            "customer_id": book.registry.ids(SYSTEMS.index(system), who, event),
             "event_at": stamps(event),
             "known_at": stamps(minutes_later(event, desk.rng)),
             "stage": constant(word, len(who)),
             "amount": money(amount, amount > 0),
         }
-        desk.folder.put("applications", columns)
+        if system == "core":
+            columns["family"] = constant(FAMILY_NAMES[family], len(who))
+        desk.folder.put("applications", columns, system)

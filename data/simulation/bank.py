@@ -14,7 +14,7 @@ from data.simulation import people
 from data.simulation.book import desks_of
 from data.simulation.chains import MACRO, MACRO_START
 from data.simulation.chunk import World, months_of
-from data.simulation.files import Folder
+from data.simulation.files import Folder, Format, write_sums
 from data.simulation.months import extract_months
 from data.simulation.prices import write_products
 
@@ -34,33 +34,46 @@ class Part:
     count: int
     months: int
     seed: int
+    form: Format
 
 
 def simulate(
-    out: Path, *, customers: int, months: int, seed: int, progress: Progress | None = None
+    out: Path,
+    *,
+    customers: int,
+    months: int,
+    seed: int,
+    form: Format = "parquet",
+    progress: Progress | None = None,
 ) -> None:
-    """Write a simulated bank as canonical tables under ``out``, and its truth apart.
+    """Write a simulated bank as its four systems deliver it under ``out``, and its truth apart.
 
     The bytes depend on the arguments only. ``progress`` is told the customer-months done and the
     customer-months in all.
 
     Raises:
-        ConfigurationError: no customers, or a number of months that cannot be.
+        ConfigurationError: no customers, a number of months that cannot be, or ``out`` holds files.
     """
     if customers < 1 or seed < 0:
         raise ConfigurationError(
             f"cannot simulate {customers} customers with seed {seed}: "
             "at least one customer and a seed from 0 are needed."
         )
+    if out.exists() and any(out.iterdir()):
+        raise ConfigurationError(
+            f"{out} is not empty, and what is there would be mixed with the bank."
+            " Empty it, or choose another folder."
+        )
     world = the_world(months, seed)
     chance = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
-    write_products(out)
-    people.write_districts(out, world.calendar, chance)
-    people.write_staff(out, world.calendar, chance)
-    people.write_macro(out, world.calendar, world.economy)
+    with Folder(out, 0, form) as shared:
+        write_products(shared)
+        people.write_districts(shared, world.calendar, chance)
+        people.write_staff(shared, world.calendar, chance)
+        people.write_macro(shared, world.calendar, world.economy)
     size = min(MOST_PER_PART, -(-customers // 2))
     parts = [
-        Part(out, number, first, min(size, customers - first), months, seed)
+        Part(out, number, first, min(size, customers - first), months, seed, form)
         for number, first in enumerate(range(0, customers, size))
     ]
     done = 0
@@ -68,6 +81,7 @@ def simulate(
         done += more
         if progress is not None:
             progress(done, customers * months)
+    write_sums(out, settings().threads)
 
 
 def the_world(months: int, seed: int) -> World:
@@ -102,7 +116,7 @@ def write_part(part: Part) -> int:
 
 def _months(part: Part) -> Iterator[int]:
     world = the_world(part.months, part.seed)
-    with Folder(part.out, part.number) as folder:
+    with Folder(part.out, part.number, part.form) as folder:
         desks = desks_of(folder, part.seed, part.number)
-        for _ in months_of(part.first, part.count, world, desks):
+        for _ in months_of(part.first, part.count, part.seed, world, desks):
             yield part.count

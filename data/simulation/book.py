@@ -19,8 +19,18 @@ from data.simulation.columns import (
 )
 from data.simulation.files import Folder
 from data.simulation.months import DAY, LAST_DAY, Month
-from data.simulation.prices import CURRENT_CODE, OTHER, PLAIN, PRODUCTS, TAKEN_UP
+from data.simulation.prices import (
+    CREDIT,
+    CURRENT_CODE,
+    OTHER,
+    PLAIN,
+    PRODUCTS,
+    SYSTEM_OF,
+    TAKEN_UP,
+)
+from data.simulation.records import Registry
 from data.simulation.traits import Traits
+from data.sources.systems import SYSTEMS
 
 FAMILIES = 9
 ACCOUNTS_EACH = 1_000
@@ -28,7 +38,7 @@ ABSENT = -1
 # Openings and closings come before the end-of-day position is struck.
 LAST_SECOND = 57_000
 CLOSING_REASONS = ("customer", "matured", "repaid", "written_off", "bank", "deceased")
-CUSTOMER_DIGITS, ACCOUNT_DIGITS = 8, 12
+ACCOUNT_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -49,12 +59,41 @@ class Desks:
     credit: Desk
     touch: Desk
     people: Desk
+    person: Desk
 
 
 def desks_of(folder: Folder, seed: int, part: int) -> Desks:
     """The desks of one chunk of customers."""
-    children = SeedSequence(seed, spawn_key=(1, part)).spawn(5)
+    children = SeedSequence(seed, spawn_key=(1, part)).spawn(6)
     return Desks(folder, *(Desk(folder, np.random.default_rng(child)) for child in children))
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """Wrong bookings that are not yet corrected.
+
+    ``slot`` is the place in the journal, ``day`` (since 1970) when the correction is due; the
+    ``right`` amount is booked again unless it is zero.
+    """
+
+    slot: Ints
+    second: Ints
+    day: Ints
+    amount: Ints
+    right: Ints
+    category: Smalls
+    channel: Smalls
+    counterparty: Ints
+
+    def some(self, mask: Flags) -> "Wrong":
+        """Those of the mask."""
+        return Wrong(*(values[mask] for values in vars(self).values()))
+
+
+def none_wrong() -> Wrong:
+    """No wrong booking."""
+    none, small = np.zeros(0, np.int64), np.zeros(0, np.int8)
+    return Wrong(none, none, none, none, none, small, small, none)
 
 
 @dataclass
@@ -67,9 +106,13 @@ class Book:
     this month on which the customer acts, ``comes`` the first. ``behind`` counts the unpaid
     instalments. By product of ``TAKEN_UP``, ``urged`` are the months for which a contact still
     works and ``contact`` is its number. ``proceeds`` are the cents of investments given up.
+    ``home`` is what the home behind a mortgage is worth in cents. By family of ``CREDIT``,
+    ``claim`` is the number of an account written off, or -1, and ``promised`` the cents that its
+    debtor will still pay (of a mortgage: still owes); ``chased`` are the months since then, or -1. ``wrong`` is booked
+    and not yet corrected.
     """
 
-    first: int
+    registry: Registry
     start: int
     traits: Traits
     age: Floats
@@ -97,9 +140,19 @@ class Book:
     contact: Ints
     proceeds: Ints
     proceeds_day: Ints
+    home: Floats
+    claim: Ints
+    promised: Floats
+    chased: Ints
+    wrong: Wrong
 
     def __len__(self) -> int:
         return len(self.mood)
+
+    @property
+    def first(self) -> int:
+        """Number of the first customer over the whole bank."""
+        return self.registry.first
 
     @property
     def customer(self) -> Ints:
@@ -116,13 +169,13 @@ class Book:
         return self.account[:, family] >= 0
 
 
-def empty_book(first: int, traits: Traits, month: Month) -> Book:
+def empty_book(registry: Registry, traits: Traits, month: Month) -> Book:
     """A book in which nobody has come yet."""
     n = len(traits)
     state = np.zeros(n, np.int8)
     wide = np.zeros((n, FAMILIES), np.int64)
     return Book(
-        first=first,
+        registry=registry,
         start=month.first_day,
         traits=traits,
         age=traits.age(month),
@@ -150,12 +203,12 @@ def empty_book(first: int, traits: Traits, month: Month) -> Book:
         contact=np.zeros((n, len(TAKEN_UP)), np.int64),
         proceeds=np.zeros(n, np.int64),
         proceeds_day=np.ones(n, np.int64),
+        home=np.zeros(n),
+        claim=np.full((n, len(CREDIT)), ABSENT, np.int64),
+        promised=np.zeros((n, len(CREDIT))),
+        chased=np.full(n, ABSENT, np.int64),
+        wrong=none_wrong(),
     )
-
-
-def customers(numbers: Ints) -> Arrow:
-    """Customer identifiers."""
-    return tokens("C", numbers, CUSTOMER_DIGITS)
 
 
 def accounts(numbers: Ints) -> Arrow:
@@ -196,20 +249,21 @@ def open_accounts(book: Book, who: Ints, family: int, moments: Ints, desk: Desk)
     names = [product.product_id for product in PRODUCTS]
     columns = {
         "account_id": accounts(number),
-        "customer_id": customers(book.first + who),
+        "customer_id": book.registry.ids(SYSTEMS.index(SYSTEM_OF[family]), who, moments),
         "product_id": codes(book.product[who, family], names),
         "event_at": stamps(moments),
         "known_at": stamps(minutes_later(moments, desk.rng)),
         "currency": codes(np.zeros(len(who), np.int8), (CURRENT_CODE,)),
-        "branch_id": tokens("B", branch(book.first + who), 4),
     }
-    desk.folder.put("accounts", columns)
+    if SYSTEM_OF[family] == "core":
+        columns["branch_id"] = tokens("B", branch(book.first + who), 4)
+    desk.folder.put("accounts", columns, SYSTEM_OF[family])
     covered = {
         "account_id": accounts(number),
         "covered_from": dates(np.maximum(book.opened[who, family], book.start)),
         "covered_until": dates(np.full(len(who), LAST_DAY)),
     }
-    desk.folder.put("coverage", covered)
+    desk.folder.put("coverage", covered, SYSTEM_OF[family])
 
 
 def close_accounts(
@@ -224,7 +278,7 @@ def close_accounts(
         "known_at": stamps(minutes_later(moments, desk.rng)),
         "reason": codes(np.full(len(who), CLOSING_REASONS.index(reason)), CLOSING_REASONS),
     }
-    desk.folder.put("closings", columns)
+    desk.folder.put("closings", columns, SYSTEM_OF[family])
     book.account[who, family] = ABSENT
     book.value[who, family] = 0.0
 

@@ -26,6 +26,7 @@ from data.simulation.journal import (
 from data.simulation.lending import GRACE, days_past_due, next_statement
 from data.simulation.months import DAY, Month
 from data.simulation.prices import CARD
+from data.simulation.recoveries import hand_over
 
 CARD_RATE = 0.13
 PENALTY = 300_00
@@ -33,6 +34,9 @@ ANNUAL_FEE = 1_200_00
 PURCHASES = 4.0
 SPENT_OF_INCOME = 0.24
 BLOCKED_FROM = 2
+# By money trouble: sound, stretched, distressed.
+SPENT_MORE = np.array([1.0, 1.2, 1.35])
+PAID_LESS = np.array([1.0, 0.5, 0.3])
 CATEGORIES_BOUGHT = ("shopping", "dining", "groceries", "travel", "utilities")
 BOUGHT = np.array([0.34, 0.26, 0.2, 0.08, 0.12])
 # Spending from January to December, before the weeks of Lunar New Year.
@@ -56,7 +60,7 @@ def purchase(book: Book, month: Month, journal: Journal, rng: Generator) -> None
     if not len(who):
         return
     budget = book.traits.income * SPENT_OF_INCOME * (1 + 0.15 * (book.borrow - 1.0))
-    budget *= np.array([1.0, 1.2, 1.35])[np.minimum(book.trouble, DISTRESSED)]
+    budget *= SPENT_MORE[np.minimum(book.trouble, DISTRESSED)]
     budget *= np.exp(0.3 * rng.standard_normal(len(book))) * YEAR[month.number - 1]
     room = np.maximum(book.value[:, CARD] * 0.97 + book.cash[:, POCKET_CARD], 0)
     budget = np.minimum(budget * 100, room)
@@ -86,7 +90,7 @@ def settle(book: Book, month: Month, before: Ints, journal: Journal, rng: Genera
     Those in arrears pay nothing, those who catch up pay all, revolvers pay their share.
     """
     old = old_cards(book, month) & (book.trouble < WRITTEN_OFF) & (book.leaves == month.days)
-    tight = np.array([1.0, 0.5, 0.3])[np.minimum(book.trouble, DISTRESSED)]
+    tight = PAID_LESS[np.minimum(book.trouble, DISTRESSED)]
     share = np.where(before > 0, 1.0, book.traits.revolving * tight)
     due = np.maximum(book.statement, 0)
     paid = np.where(old & (book.behind == 0), np.rint(due * share / 100) * 100, 0.0)
@@ -143,7 +147,7 @@ def write_statements(
         "paid": money(paid[who]),
         "days_past_due": counts(days_past_due(months, month, book.behind[who])),
     }
-    desk.folder.put("statements", columns)
+    desk.folder.put("statements", columns, "cards")
 
 
 def _booked_until(book: Book, journal: Journal, cut: Ints) -> Ints:
@@ -155,40 +159,38 @@ def _booked_until(book: Book, journal: Journal, cut: Ints) -> Ints:
     return sums.astype(np.int64)
 
 
-def end_cards(
-    book: Book,
-    who: Ints,
-    month: Month,
-    journal: Journal,
-    loss: Ints | None,
-    reason: str,
-    desk: Desk,
-) -> Ints:
-    """Close cards, cleared by the customer or written off; returns what was owed, in cents.
+def end_cards(book: Book, who: Ints, month: Month, journal: Journal, desk: Desk) -> None:
+    """Close the cards of customers who leave; they pay what they owe."""
+    _close(book, who, month, journal, written_off=False, desk=desk)
 
-    ``loss`` is the part of it that the bank loses; collectors bring in the rest.
-    """
-    held = book.holds(CARD)[who]
-    who, lost = who[held], np.zeros(int(held.sum()), np.int64) if loss is None else loss[held]
-    owed = np.zeros(len(book), np.int64)
-    owed[who] = -(book.cash + journal.totals(len(book)))[who, POCKET_CARD]
-    day = np.maximum(book.leaves[who], 1)
-    if loss is not None:
+
+def write_off_cards(book: Book, who: Ints, month: Month, journal: Journal, desk: Desk) -> None:
+    """Write off all that ``who`` owe on cards, close them and hand them to the collectors."""
+    _close(book, who, month, journal, written_off=True, desk=desk)
+
+
+def _close(
+    book: Book, who: Ints, month: Month, journal: Journal, *, written_off: bool, desk: Desk
+) -> None:
+    who = who[book.holds(CARD)[who]]
+    owed = -(book.cash + journal.totals(len(book)))[who, POCKET_CARD]
+    day = np.maximum(book.leaves, 1)[who]
+    lost = np.zeros(len(who), np.int64)
+    if written_off:
         day = book.traits.due_day[who] + GRACE + 3
+        lost = np.maximum(owed, 0)
+        hand_over(book, who, CARD, lost.astype(np.float64), desk)
     second = (day - 1) * DAY + LAST_SECOND - 400
-    lost = np.minimum(lost, np.maximum(owed[who], 0))
-    automatic = loss is not None
     journal.book(slots(who, POCKET_CARD), second, lost, "write_off", "automatic", automatic=True)
     journal.book(
         slots(who, POCKET_CARD),
         second + 60,
-        owed[who] - lost,
+        owed - lost,
         "card_payment",
         "other",
-        automatic=automatic,
+        automatic=written_off,
     )
     moments = office_hours(month.first_day + day - 1, desk.rng)
     moments = np.maximum(moments, month.microseconds(second + 120))
-    close_accounts(book, who, CARD, moments, reason, desk)
+    close_accounts(book, who, CARD, moments, "written_off" if written_off else "customer", desk)
     book.statement[who] = 0
-    return owed

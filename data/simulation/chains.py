@@ -40,7 +40,8 @@ MACRO = np.array(
 
 def _chain(count: int, states: int, moves: dict[tuple[int, int], Floats | float]) -> Floats:
     """The chain with the given moves; what is left of each row stays where it is."""
-    matrix = np.zeros((states, states, count))
+    # Single precision: the matrices are the most of what a chunk holds, and chances need no more.
+    matrix = np.zeros((states, states, count), np.float32)
     for (before, after), chance in moves.items():
         matrix[before, after] = chance
     rest = 1 - matrix.sum(axis=1)
@@ -163,7 +164,7 @@ def outlook(matrix: Floats, target: Floats, months: int) -> Floats:
     Shape (months, states, customers).
     """
     value = np.repeat(target[:, None], matrix.shape[-1], axis=1)
-    ahead, moves = np.empty((months, *value.shape)), _moves(matrix)
+    ahead, moves = np.empty((months, *value.shape), np.float32), _moves(matrix)
     for month in range(months):
         value = _expected(moves, value)
         ahead[month] = value
@@ -182,9 +183,10 @@ def outlook_with_macro(matrices: Floats, target: Floats, months: int) -> Floats:
         inside = [_expected(*pair) for pair in zip(moves, values, strict=True)]
         values = [
             sum(chance * inside[level] for level, chance in enumerate(row) if chance)
-            for row in MACRO
+            for row in MACRO.tolist()
         ]
-        ahead[month] = values
+        for level, value in enumerate(values):
+            ahead[month, level] = value
     return ahead
 
 

@@ -7,11 +7,13 @@ import numpy as np
 
 from data.simulation import (
     cards,
+    corrections,
     flows,
     lending,
     life,
     people,
     placements,
+    recoveries,
     spending,
     touches,
     truth,
@@ -30,6 +32,7 @@ from data.simulation.columns import Floats, Ints, money, repeated, stamps
 from data.simulation.files import Folder
 from data.simulation.journal import CLOSE_OF_DAY, POCKET_CURRENT, POCKET_SAVINGS, Journal, post
 from data.simulation.months import DAY, Month
+from data.simulation.persons import draw_persons
 from data.simulation.prices import (
     CARD,
     CURRENT,
@@ -39,8 +42,10 @@ from data.simulation.prices import (
     LOAN,
     MORTGAGE,
     SAVINGS,
+    SYSTEM_OF,
     WEALTH,
 )
+from data.simulation.records import CORE, Registry
 from data.simulation.traits import draw_traits
 from data.simulation.truth import Now, Outlook
 from data.simulation.worth import expected_contribution
@@ -55,13 +60,15 @@ class World:
     market: Floats
 
 
-def months_of(first: int, count: int, world: World, desks: Desks) -> Iterator[int]:
+def months_of(first: int, count: int, seed: int, world: World, desks: Desks) -> Iterator[int]:
     """Write the lives of ``count`` customers; yields the number of months done."""
     calendar = world.calendar
     traits = draw_traits(count, calendar, desks.life.rng)
     chance = life.chances(traits)
-    book = life.found(first, traits, chance, calendar[0], desks.life.rng)
-    people.write_customers(book, calendar, desks.people)
+    persons = draw_persons(traits, calendar, desks.person.rng)
+    registry = Registry(persons, first, seed, desks.folder)
+    book = life.found(registry, traits, chance, calendar[0], desks.life.rng)
+    registry.enter(CORE, np.arange(count), traits.joined)
     people.write_assignments(book, calendar, desks.people)
     consent = touches.write_consents(book, calendar, desks.people)
     life.shelves(book, calendar[0], desks.life)
@@ -71,6 +78,7 @@ def months_of(first: int, count: int, world: World, desks: Desks) -> Iterator[in
     future = truth.look_ahead(chance)
     truth.write_traits(book, desks.folder)
     for month in calendar:
+        registry.keep_up(month)
         economy = int(world.economy[month.index])
         touches.campaign(book, month, consent > month.first_day, desks.touch)
         life.advance(book, chance, month, economy, desks.life.rng)
@@ -83,6 +91,7 @@ def months_of(first: int, count: int, world: World, desks: Desks) -> Iterator[in
         wealth.grow(book, float(world.market[month.index]), desks.life.rng)
         _month_end(book, month, desks)
         touches.interact(book, month, desks.touch)
+        registry.write()
         _truth(Now(book, month, economy), future, desks.folder)
         yield month.index + 1
 
@@ -111,6 +120,7 @@ def _bookings(book: Book, calendar: list[Month], month: Month, desks: Desks) -> 
     """Lending, cards and accounts of the month, in the order in which money moves."""
     journal = Journal()
     numbers = book.account[:, [CURRENT, SAVINGS, CARD]].copy()
+    corrections.correct(book, month, journal, desks.paper.rng)
     before = lending.fall_behind(book)
     instalments = lending.repay(book, calendar, month, before, desks.credit)
     paid = cards.settle(book, month, before, journal, desks.paper.rng)
@@ -123,7 +133,9 @@ def _bookings(book: Book, calendar: list[Month], month: Month, desks: Desks) -> 
     flowing = journal.totals(len(book))[:, POCKET_CURRENT]
     early = salary + np.maximum(moved, 0)
     spending.spend(book, month, current, flowing, early, journal, desks.paper.rng)
+    corrections.err(book, month, journal, desks.paper.rng)
     cards.write_statements(book, calendar, month, paid, journal, desks.credit)
+    recoveries.collect_debts(book, month, desks.credit)
     _write_offs(book, month, journal, desks)
     _farewells(book, month, journal, desks)
     flows.post_automatic(book, month, journal, desks.paper.rng)
@@ -147,10 +159,10 @@ def _collect(
 
 def _write_offs(book: Book, month: Month, journal: Journal, desks: Desks) -> None:
     owing = lending.exposed(book) & (book.trouble == WRITTEN_OFF) & (book.leaves == month.days)
-    who = np.flatnonzero(owing)
+    who = np.flatnonzero(owing & (book.chased < 0))
     if len(who):
-        loss = lending.write_off(book, who, month, desks.credit)
-        cards.end_cards(book, who, month, journal, loss, "written_off", desks.credit)
+        lending.write_off(book, who, month, desks.credit)
+        cards.write_off_cards(book, who, month, journal, desks.credit)
 
 
 def _farewells(book: Book, month: Month, journal: Journal, desks: Desks) -> None:
@@ -163,7 +175,7 @@ def _farewells(book: Book, month: Month, journal: Journal, desks: Desks) -> None
     for family in (LOAN, MORTGAGE):
         some = book.holds(family)[who]
         lending.end_loans(book, family, who[some], moments[some], desks.credit)
-    cards.end_cards(book, who, month, journal, None, "customer", desks.credit)
+    cards.end_cards(book, who, month, journal, desks.credit)
     saves = book.holds(SAVINGS)[who]
     nothing = np.zeros(int(saves.sum()), np.int64)
     flows.empty_pockets(book, who[saves], POCKET_SAVINGS, journal, nothing, desks.credit.rng)
@@ -212,4 +224,4 @@ def _month_end(book: Book, month: Month, desks: Desks) -> None:
         }
         if not owes:
             columns["market_value"] = money(np.rint(market).astype(np.int64))
-        desks.folder.put("balances", columns)
+        desks.folder.put("balances", columns, SYSTEM_OF[family])

@@ -5,9 +5,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
 Smalls = NDArray[np.int8]
 Flags = NDArray[np.bool_]
@@ -67,6 +68,15 @@ def tokens(prefix: str, numbers: Ints, width: int, known: Flags | None = None) -
     return pa.StringArray.from_buffers(
         len(numbers), _buffer(offsets), _buffer(letters), _validity(known)
     )
+
+
+def characters(letters: NDArray[np.uint8]) -> Arrow:
+    """Texts of ASCII from their bytes, shape (rows, width); blanks at the end are left out."""
+    width = letters.shape[1]
+    offsets = np.arange(len(letters) + 1, dtype=np.int32) * width
+    texts = pa.StringArray.from_buffers(len(letters), _buffer(offsets), _buffer(letters))
+    trimmed: Arrow = pc.ascii_rtrim_whitespace(texts)
+    return trimmed
 
 
 def repeated(names: Arrow, index: Ints | None = None) -> Arrow:

@@ -1,21 +1,26 @@
-"""Parquet files of a simulated bank: one part per chunk of customers, written as a stream."""
+"""The files of a simulated bank: a part per chunk of customers, written as a stream."""
 
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Literal, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from data.contracts import Kind, Table
+from data.contracts import Kind
 from data.simulation.columns import Arrow
 from data.simulation.months import END_MICROSECONDS
+from data.sources.canonical import SUMS
+from data.sources.systems import Extract, extract
 from data.tables import table
 
+Format = Literal["parquet", "csv"]
 ROWS_PER_GROUP = 250_000
 NUMBERS_PER_PART = 100_000_000
-NUMBERED = ("transaction_id", "interaction_id", "application_id", "contact_id")
 TYPES: dict[Kind, pa.DataType] = {
     "identifier": pa.string(),
     "text": pa.string(),
@@ -29,49 +34,53 @@ TYPES: dict[Kind, pa.DataType] = {
 }
 
 
-def in_contract(contract: Table, columns: dict[str, Arrow]) -> pa.Table:
-    """The columns in the contract's order, absent optional ones as nulls."""
-    rows = len(next(iter(columns.values())))
-    names = [column.name for column in contract.columns]
-    missing = [c.name for c in contract.columns if c.required and c.name not in columns]
-    strange = sorted(set(columns) - set(names))
+def laid_out(extract: Extract, columns: dict[str, Arrow]) -> pa.Table:
+    """Canonical columns as the system lays them out; what is missing and optional is null.
+
+    Raises:
+        KeyError: a required column is missing, or one is none of the extract's.
+    """
+    wanted = [c for c in table(extract.table).columns if c.name in extract.columns]
+    missing = [c.name for c in wanted if c.required and c.name not in columns]
+    strange = sorted(set(columns) - {c.name for c in wanted})
     if missing or strange:
-        raise KeyError(f"{contract.name}: missing {missing}, not of the contract {strange}")
-    empty = {
-        c.name: pa.array([None] * rows, TYPES[c.kind])
-        for c in contract.columns
-        if c.name not in columns
-    }
-    found = {name: columns[name] if name in columns else empty[name] for name in names}
+        raise KeyError(f"{extract.name}: missing {missing}, not of the extract {strange}")
+    rows = len(next(iter(columns.values())))
+    found: dict[str, Arrow] = {}
+    for column in wanted:
+        name = column.name
+        values = columns[name] if name in columns else pa.array([None] * rows, TYPES[column.kind])
+        found[extract.columns[name]] = pc.negate(values) if name in extract.reversed else values
     return pa.table(found)
 
 
-def known_by_the_end(facts: pa.Table) -> pa.Table:
-    """Without the rows that the bank learns of after the extract was taken."""
-    if "known_at" not in facts.column_names:
+def known_by_the_end(facts: pa.Table, clock: str | None) -> pa.Table:
+    """Without the rows that the bank learns of, by that clock, after the extract was taken."""
+    if clock is None:
         return facts
     end = pa.scalar(END_MICROSECONDS, pa.timestamp("us", tz="UTC"))
-    newest = pc.max(facts["known_at"])
+    newest = pc.max(facts[clock])
     if newest.as_py() is None or newest.value < END_MICROSECONDS:
         return facts
-    return facts.filter(pc.less(facts["known_at"], end))
+    return facts.filter(pc.less(facts[clock], end))
 
 
-def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+def _parquet(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     """A writer that tries a dictionary only where values repeat: all else costs twice the time."""
     repeated = [
         field.name
         for field in schema
-        if pa.types.is_dictionary(field.type)
-        or (pa.types.is_string(field.type) and field.name not in NUMBERED)
+        if pa.types.is_dictionary(field.type) or pa.types.is_string(field.type)
     ]
-    clocks = [name for name in ("event_at", "known_at", "as_of") if name in schema.names]
+    clocks = [field.name for field in schema if pa.types.is_temporal(field.type)]
+    whole = [field.name for field in schema if _is_whole(field.type)]
     return pq.ParquetWriter(
         path,
         schema,
         compression="zstd",
         compression_level=1,
         use_dictionary=repeated,  # type: ignore[arg-type]  # the stub knows no lists
+        column_encoding=dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
         write_statistics=clocks,
         # Without the Arrow schema, codes are read back as plain text.
         store_schema=False,
@@ -80,12 +89,18 @@ def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     )
 
 
-class Parquet:
-    """One Parquet file that grows by row groups."""
+def _is_whole(kind: pa.DataType) -> bool:
+    return any(
+        test(kind) for test in (pa.types.is_temporal, pa.types.is_decimal, pa.types.is_int64)
+    )
+
+
+class Stream:
+    """One file that grows by groups of rows."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._writer: pq.ParquetWriter | None = None
+        self._writer: Any = None
         self._waiting: list[pa.Table] = []
         self._rows = 0
 
@@ -100,10 +115,17 @@ class Parquet:
             return
         rows = pa.concat_tables(self._waiting).unify_dictionaries()
         self._waiting, self._rows = [], 0
+        if self._path.suffix == ".csv":
+            rows = _in_plain(rows)
         if self._writer is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = _writer(self._path, rows.schema)
-        self._writer.write_table(rows, row_group_size=len(rows) or None)
+            self._writer = self._open(rows.schema)
+        self._writer.write_table(rows, len(rows) or None)
+
+    def _open(self, schema: pa.Schema) -> Any:
+        if self._path.suffix == ".csv":
+            return pacsv.CSVWriter(self._path, schema)
+        return _parquet(self._path, schema)
 
     def close(self) -> None:
         self.flush()
@@ -111,13 +133,22 @@ class Parquet:
             self._writer.close()
 
 
-class Folder:
-    """The files of one chunk of customers: ``<table>/part-NNNNN.parquet``."""
+def _in_plain(rows: pa.Table) -> pa.Table:
+    """Codes as the texts they stand for."""
+    fields = [
+        pa.field(f.name, f.type.value_type if isinstance(f.type, pa.DictionaryType) else f.type)
+        for f in rows.schema
+    ]
+    return rows.cast(pa.schema(fields))
 
-    def __init__(self, out: Path, part: int) -> None:
-        self._out = out
-        self._name = f"part-{part:05d}.parquet"
-        self._files: dict[str, Parquet] = {}
+
+class Folder:
+    """The files of one chunk of customers: ``SYSTEM/FILE/part-NNNNN``, and the truth apart."""
+
+    def __init__(self, out: Path, part: int, form: Format = "parquet") -> None:
+        self._out, self._form = out, form
+        self._name = f"part-{part:05d}"
+        self._files: dict[str, Stream] = {}
         self._numbers: dict[str, int] = {}
         self._start = part * NUMBERS_PER_PART
 
@@ -133,14 +164,22 @@ class Folder:
         for file in self._files.values():
             file.close()
 
-    def put(self, name: str, columns: dict[str, Arrow]) -> None:
-        """Add rows of a canonical table, as far as known when the extract was taken."""
-        if any(map(len, columns.values())):
-            self._file(name).add(known_by_the_end(in_contract(table(name), columns)))
+    def put(self, name: str, columns: dict[str, Arrow], system: str = "core") -> None:
+        """Add a system's rows of a canonical table, as far as known when the extract was taken."""
+        if not any(map(len, columns.values())):
+            return
+        kind = extract(system, name)
+        rows = known_by_the_end(laid_out(kind, columns), kind.columns.get("known_at"))
+        if kind.name not in self._files:
+            place = self._out / kind.system / kind.file / f"{self._name}.{self._form}"
+            self._files[kind.name] = Stream(place)
+        self._files[kind.name].add(rows)
 
     def put_truth(self, name: str, columns: dict[str, Arrow]) -> None:
         """Add rows that no loader or feature may read."""
-        self._file(f"truth/{name}").add(pa.table(columns))
+        if name not in self._files:
+            self._files[name] = Stream(self._out / "truth" / name / f"{self._name}.parquet")
+        self._files[name].add(pa.table(columns))
 
     def next_numbers(self, name: str, count: int) -> int:
         """The first of ``count`` numbers that no other row of the whole table has."""
@@ -148,14 +187,19 @@ class Folder:
         self._numbers[name] = first + count
         return first
 
-    def _file(self, name: str) -> Parquet:
-        if name not in self._files:
-            self._files[name] = Parquet(self._out / name / self._name)
-        return self._files[name]
+
+def write_sums(out: Path, threads: int) -> None:
+    """Vouch for what the systems deliver: the file's presence says that all of it is there."""
+    files = [path for path in sorted(out.glob("*/*/*")) if "truth" not in path.parts]
+    with ThreadPoolExecutor(threads) as pool:
+        digests = list(pool.map(_digest, files))
+    lines = [
+        f"{digest}  {path.relative_to(out).as_posix()}\n"
+        for digest, path in zip(digests, files, strict=True)
+    ]
+    (out / SUMS).write_text("".join(lines), encoding="utf-8")
 
 
-def write_reference(out: Path, name: str, columns: dict[str, Arrow]) -> None:
-    """Write a small table of the whole bank as one file."""
-    file = Parquet(out / f"{name}.parquet")
-    file.add(in_contract(table(name), columns))
-    file.close()
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

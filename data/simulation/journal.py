@@ -14,11 +14,11 @@ from data.simulation.columns import (
     Ints,
     Smalls,
     codes,
+    counts,
     flags,
     money,
     repeated,
     stamps,
-    tokens,
 )
 from data.simulation.months import DAY, Month
 from data.simulation.prices import CARD, CURRENT, SAVINGS
@@ -138,30 +138,41 @@ def _order(slot: Ints, second: Ints) -> NDArray[np.intp]:
 
 
 def _write_bookings(month: Month, journal: Journal, booked: Booked, desk: Desk) -> None:
-    count = len(booked.order)
     event = month.microseconds(booked.second)
-    first = desk.folder.next_numbers("transactions", count)
-    columns = {
-        "transaction_id": tokens("T", first + np.arange(count), 12),
-        "account_id": repeated(booked.names, booked.place),
-        "event_at": stamps(event),
-        "known_at": stamps(event + _delay(count, desk.rng)),
-        "amount": money(booked.amount),
-        "channel": codes(np.concatenate(journal.channel)[booked.order], CHANNELS),
-        "category": codes(np.concatenate(journal.category)[booked.order], CATEGORIES),
-        "automatic": flags(np.concatenate(journal.automatic)[booked.order]),
-        "counterparty": codes(np.concatenate(journal.counterparty)[booked.order], COUNTERPARTIES),
-        "balance_after": money(booked.balance),
-    }
-    desk.folder.put("transactions", columns)
+    first = desk.folder.next_numbers("transactions", len(booked.order))
+    category = np.concatenate(journal.category)[booked.order]
+    known = event + _delay(category == CATEGORY["correction"], desk.rng)
+    channel, automatic = np.concatenate(journal.channel), np.concatenate(journal.automatic)
+    counterparty = np.concatenate(journal.counterparty)
+    on_card = booked.slot % POCKETS == POCKET_CARD
+    for system, mask in (("core", ~on_card), ("cards", on_card)):
+        some = np.flatnonzero(mask)
+        order = booked.order[some]
+        columns = {
+            "transaction_id": counts(first + some),
+            "account_id": repeated(booked.names, booked.place[some]),
+            "event_at": stamps(event[some]),
+            "known_at": stamps(known[some]),
+            "amount": money(booked.amount[some]),
+            "channel": codes(channel[order], CHANNELS),
+            "category": codes(category[some], CATEGORIES),
+            "automatic": flags(automatic[order]),
+            "counterparty": codes(counterparty[order], COUNTERPARTIES),
+            "balance_after": money(booked.balance[some]),
+        }
+        desk.folder.put("transactions", columns, system)
 
 
-def _delay(count: int, rng: Generator) -> Ints:
-    """Minutes for most bookings, days for late cards, weeks for back-dated entries."""
+def _delay(own: Flags, rng: Generator) -> Ints:
+    """Minutes for most bookings, days for late cards, weeks for back-dated entries.
+
+    The bank learns of its ``own`` corrections at once.
+    """
+    count = len(own)
     luck = rng.random(count)
     minutes = 60 + rng.random(count) * 1_740
     late = np.where(luck < 0.004, 5 + 20 * rng.random(count), 1 + 2.5 * rng.random(count))
-    seconds = np.where(luck < 0.02, late * DAY, minutes).astype(np.int64)
+    seconds = np.where((luck < 0.02) & ~own, late * DAY, minutes).astype(np.int64)
     return seconds * MICROSECONDS
 
 

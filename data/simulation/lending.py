@@ -28,7 +28,8 @@ from data.simulation.columns import (
     tokens,
 )
 from data.simulation.months import Month
-from data.simulation.prices import CARD, CREDIT, LENDING, LOAN, LOSS_GIVEN_DEFAULT, MORTGAGE
+from data.simulation.prices import CARD, CREDIT, LENDING, LOAN, MORTGAGE
+from data.simulation.recoveries import hand_over
 
 GRACE = 10
 TERMS = {LOAN: np.array([24, 36, 48, 60, 84]), MORTGAGE: np.array([240, 360])}
@@ -44,14 +45,15 @@ def granted(book: Book, family: int, who: Ints, rng: Generator) -> Floats:
     """Cents lent; the imprudent borrow more."""
     t = book.traits
     eager = np.exp(-0.25 * t.prudence[who])
-    if family == CARD:
-        limit = t.income[who] * rng.uniform(1.5, 4.5, len(who)) * eager
-        return np.clip(np.rint(limit * 100 / WHOLE), 3, 100) * WHOLE
-    if family == LOAN:
-        amount = t.income[who] * rng.uniform(3, 13, len(who)) * eager
-        return np.clip(np.rint(amount * 100 / WHOLE), 5, 200) * WHOLE
-    amount = t.income[who] * rng.uniform(60, 130, len(who))
-    return np.clip(np.rint(amount * 100 / WHOLE), 200, 2_000) * WHOLE
+    incomes, least, most = {
+        CARD: ((1.5, 4.5), 3, 100),
+        LOAN: ((3.0, 13.0), 5, 200),
+        MORTGAGE: ((60.0, 130.0), 200, 2_000),
+    }[family]
+    amount = t.income[who] * rng.uniform(*incomes, len(who))
+    amount = amount if family == MORTGAGE else amount * eager
+    lent: Floats = np.clip(np.rint(amount * 100 / WHOLE), least, most) * WHOLE
+    return lent
 
 
 def set_terms(book: Book, family: int, who: Ints, rng: Generator) -> None:
@@ -85,7 +87,8 @@ def write_loans(book: Book, family: int, who: Ints, moments: Ints, desk: Desk) -
     desk.folder.put("loans", columns)
     if family == MORTGAGE:
         worth = book.value[who, family] / desk.rng.uniform(0.55, 0.85, len(who))
-        write_collateral(number, worth, moments, desk)
+        book.home[who] = np.rint(worth / WHOLE) * WHOLE
+        write_collateral(number, book.home[who], moments, desk)
 
 
 def write_collateral(number: Ints, worth: Floats, moments: Ints, desk: Desk) -> None:
@@ -96,7 +99,7 @@ def write_collateral(number: Ints, worth: Floats, moments: Ints, desk: Desk) -> 
         "event_at": stamps(moments),
         "known_at": stamps(minutes_later(moments, desk.rng)),
         "kind": constant("real_estate", len(number)),
-        "value": money(np.rint(worth / WHOLE).astype(np.int64) * WHOLE),
+        "value": money(worth.astype(np.int64)),
     }
     desk.folder.put("collateral", columns)
 
@@ -121,12 +124,16 @@ def fall_behind(book: Book) -> Ints:
     return before
 
 
+def keeps_home(book: Book) -> Flags:
+    """Whose mortgage is paid whatever happens to their other debts: it comes before them."""
+    other = book.holds(CARD) | book.holds(LOAN) | (book.chased >= 0)
+    keeps: Flags = book.holds(MORTGAGE) & other
+    return keeps
+
+
 def behind_with(book: Book, family: int, unpaid: Ints) -> Ints:
-    """Instalments behind with one family: the mortgage is paid before cards and loans."""
-    if family != MORTGAGE:
-        return unpaid
-    other = book.holds(CARD) | book.holds(LOAN)
-    return np.where(other, np.maximum(unpaid - 1, 0), unpaid)
+    """Instalments behind with one family."""
+    return np.where(keeps_home(book), 0, unpaid) if family == MORTGAGE else unpaid
 
 
 def days_past_due(months: list[Month], month: Month, unpaid: Ints) -> Ints:
@@ -141,7 +148,10 @@ def repay(book: Book, months: list[Month], month: Month, before: Ints, desk: Des
     paid = np.zeros((len(book), len(LENDING)), np.int64)
     for column, family in enumerate(LENDING):
         running = book.holds(family) & (book.opened[:, family] < month.first_day)
-        who = np.flatnonzero(running & (book.leaves == month.days) & (book.trouble < WRITTEN_OFF))
+        pays = book.trouble < WRITTEN_OFF
+        if family == MORTGAGE:
+            pays |= keeps_home(book)
+        who = np.flatnonzero(running & pays & (book.leaves == month.days))
         unpaid = behind_with(book, family, book.behind)[who]
         earlier = behind_with(book, family, before)[who]
         number = np.where(unpaid == 0, earlier + 1, np.maximum(earlier + 1 - unpaid, 0))
@@ -179,19 +189,19 @@ def end_loans(book: Book, family: int, who: Ints, moments: Ints, desk: Desk) -> 
     close_accounts(book, who, family, moments, "repaid", desk)
 
 
-def write_off(book: Book, who: Ints, month: Month, desk: Desk) -> Ints:
-    """Write off all that ``who`` owe; returns their loss on the card in cents."""
+def write_off(book: Book, who: Ints, month: Month, desk: Desk) -> None:
+    """Write off what ``who`` owe on loans, close them and hand them to the collectors."""
+    keeps = keeps_home(book)[who]
     moments = office_hours(day_in(month, book.traits.due_day[who] + GRACE + 3), desk.rng)
     for family in LENDING:
         some = book.holds(family)[who]
+        if family == MORTGAGE:
+            some &= ~keeps
         owing = who[some]
-        share = LOSS_GIVEN_DEFAULT[family] * desk.rng.uniform(0.6, 1.4, len(owing))
-        loss = np.minimum(share, 1.0) * book.value[owing, family]
+        loss = np.rint(book.value[owing, family])
         _outcome(book, family, owing, moments[some], "written_off", loss, desk)
+        hand_over(book, owing, family, loss, desk)
         close_accounts(book, owing, family, moments[some], "written_off", desk)
-    share = LOSS_GIVEN_DEFAULT[CARD] * desk.rng.uniform(0.7, 1.3, len(who))
-    lost: Ints = np.rint(np.maximum(-book.cash[who, 2], 0) * share).astype(np.int64)
-    return lost
 
 
 def _outcome(

@@ -56,6 +56,7 @@ from data.simulation.prices import (
     TAKEN_UP,
     WEALTH,
 )
+from data.simulation.records import Registry
 from data.simulation.touches import accept
 from data.simulation.traits import Traits
 from data.simulation.wealth import invested
@@ -85,9 +86,11 @@ def chances(traits: Traits) -> Chances:
     return Chances(mood_matrix(traits.restless), np.stack(stack))
 
 
-def found(first: int, traits: Traits, chance: Chances, month: Month, rng: Generator) -> Book:
+def found(
+    registry: Registry, traits: Traits, chance: Chances, month: Month, rng: Generator
+) -> Book:
     """The book on the eve of the extract: those who came before it, in settled states."""
-    book = empty_book(first, traits, month)
+    book = empty_book(registry, traits, month)
     n = len(book)
     book.here = traits.joined < month.first_day
     mood = draw(settled(chance.mood, CLOSED), rng)

@@ -1,13 +1,12 @@
 """What the simulated bank sells: margins, costs, risk grades and typical amounts."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from data.simulation.columns import Ints, money, ratio
-from data.simulation.files import write_reference
+from data.simulation.files import Folder
 from data.tables import PRODUCT_FAMILIES
 
 (CURRENT, SAVINGS, CARD, LOAN, MORTGAGE, DEPOSIT, WEALTH, FUND, INSURANCE) = range(9)
@@ -28,6 +27,8 @@ CREDIT = (CARD, LOAN, MORTGAGE)
 INVESTMENTS = (DEPOSIT, WEALTH, FUND, INSURANCE)
 TAKEN_UP = (CARD, LOAN, MORTGAGE, DEPOSIT, WEALTH, FUND, INSURANCE)
 CURRENT_CODE = "TWD"
+# Which source system keeps the accounts of a family.
+SYSTEM_OF = tuple("cards" if name == "credit_card" else "core" for name in FAMILY_NAMES)
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ OTHER = PLAIN + np.array([1, 0, 1, 0, 0, 0, 1, 1, 0], np.int64)
 LOSS_GIVEN_DEFAULT = {CARD: 0.75, LOAN: 0.65, MORTGAGE: 0.10}
 
 
-def write_products(out: Path) -> None:
+def write_products(folder: Folder) -> None:
     """Write the product table."""
     columns = {
         "product_id": pa.array([p.product_id for p in PRODUCTS]),
@@ -76,4 +77,4 @@ def write_products(out: Path) -> None:
         "cost_to_serve": money(COSTS),
         "risk_grade": pa.array([p.grade for p in PRODUCTS]),
     }
-    write_reference(out, "products", columns)
+    folder.put("products", columns)

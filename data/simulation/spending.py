@@ -150,7 +150,6 @@ def _buy(
     journal.book(
         slots(who, POCKET_CURRENT), second, -amount, category, channel, counterparty=merchant
     )
-    _double(who, second, amount, category, channel, month, journal, rng)
 
 
 def _preferred(book: Book, who: Ints, kind: Ints, rng: Generator) -> Ints:
@@ -178,21 +177,3 @@ def _channels(book: Book, who: Ints, kind: Ints, rng: Generator) -> Smalls:
     channel = np.where(kind == names.index("cash_out"), CHANNEL["atm"], channel)
     result: Smalls = channel.astype(np.int8)
     return result
-
-
-def _double(
-    who: Ints,
-    second: Ints,
-    amount: Ints,
-    category: Smalls,
-    channel: Smalls,
-    month: Month,
-    journal: Journal,
-    rng: Generator,
-) -> None:
-    """A few purchases are booked twice and corrected some days later."""
-    twice = (rng.random(len(who)) < 0.002) & (second < (month.days - 7) * DAY)
-    slot, again = slots(who[twice], POCKET_CURRENT), second[twice] + 90
-    journal.book(slot, again, -amount[twice], category[twice], channel[twice], automatic=True)
-    later = again + rng.integers(1, 6, len(again)) * DAY
-    journal.book(slot, later, amount[twice], "correction", "automatic", automatic=True)

@@ -7,7 +7,6 @@ import numpy as np
 from data.simulation.book import (
     Book,
     Desk,
-    customers,
     day_in,
     minutes_later,
     next_morning,
@@ -21,6 +20,7 @@ from data.simulation.columns import (
     Ints,
     codes,
     constant,
+    counts,
     dates,
     flags,
     stamps,
@@ -29,6 +29,8 @@ from data.simulation.columns import (
 from data.simulation.journal import CHANNEL
 from data.simulation.months import DAY, Month
 from data.simulation.prices import FAMILY_NAMES, FUND, INSURANCE, TAKEN_UP, WEALTH
+from data.simulation.records import CALL_CENTRE, CORE
+from data.sources.systems import SYSTEMS
 from data.tables import CHANNELS
 
 LOGINS = 3.2
@@ -43,7 +45,6 @@ CAMPAIGN_DAYS = 5
 REACHED, REFUSED = 0.92, 0.25
 CONTACT_MONTHS = 3
 TOLERANCES = ("C1", "C2", "C3", "C4", "C5")
-KINDS = ("login", "call", "complaint", "branch_visit")
 
 
 def interact(book: Book, month: Month, desk: Desk) -> None:
@@ -55,33 +56,45 @@ def interact(book: Book, month: Month, desk: Desk) -> None:
     digital = np.where(t.digital > 0.3, t.digital, 0.0)
     login = LOGINS * 2 * digital * np.exp(0.55 * t.engagement) * LOGIN_MOOD[book.mood]
     worried = np.array([1.0, 1.6, 3.0])[np.minimum(book.trouble, DISTRESSED)]
-    rates = (
-        (login * seeking * slack, "login", "mobile"),
-        (CALLS[book.mood] * seeking**2 * worried, "call", "call_centre"),
-        (COMPLAINTS[book.mood], "complaint", "call_centre"),
-        (VISITS * (1 - t.digital) * seeking * LOGIN_MOOD[book.mood], "branch_visit", "branch"),
+    calls = (CALLS[book.mood] * seeking**2 * worried, COMPLAINTS[book.mood])
+    visits = VISITS * (1 - t.digital) * seeking * LOGIN_MOOD[book.mood]
+    rates: tuple[tuple[tuple[Floats, ...], str, tuple[str, ...]], ...] = (
+        ((login * seeking * slack,), "ebanking", ()),
+        (calls, "call_centre", ("call", "complaint")),
+        ((visits,), "core", ()),
     )
-    parts = [
-        np.repeat(np.arange(len(book)), desk.rng.poisson(np.where(acts, rate, 0.0)))
-        for rate, _, _ in rates
-    ]
-    sizes = [len(part) for part in parts]
-    who = np.concatenate(parts)
-    kind = np.repeat(np.arange(len(KINDS)), sizes)
-    channel = np.repeat(np.array([CHANNEL[name] for _, _, name in rates]), sizes)
+    for rate, system, kinds in rates:
+        parts = [
+            np.repeat(np.arange(len(book)), desk.rng.poisson(np.where(acts, part, 0.0)))
+            for part in rate
+        ]
+        kind = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+        _meet(book, month, np.concatenate(parts), kind, system, kinds, desk)
+
+
+def _meet(
+    book: Book,
+    month: Month,
+    who: Ints,
+    kind: Ints,
+    system: str,
+    kinds: tuple[str, ...],
+    desk: Desk,
+) -> None:
+    """Write meetings of one system; where it knows several kinds, ``kind`` is a place in them."""
     span = np.maximum(book.leaves - book.comes + 1, 1)[who]
     day = book.comes[who] + (desk.rng.random(len(who)) * span).astype(np.int64)
     event = month.microseconds((day - 1) * DAY + desk.rng.integers(3_600, 50_000, len(who)))
     number = desk.folder.next_numbers("interactions", len(who)) + np.arange(len(who))
     columns = {
-        "interaction_id": tokens("I", number, 12),
-        "customer_id": customers(book.first + who),
+        "interaction_id": counts(number),
+        "customer_id": book.registry.ids(SYSTEMS.index(system), who, event),
         "event_at": stamps(event),
         "known_at": stamps(minutes_later(event, desk.rng)),
-        "channel": codes(channel, CHANNELS),
-        "kind": codes(kind, KINDS),
     }
-    desk.folder.put("interactions", columns)
+    if kinds:
+        columns["kind"] = codes(kind, kinds)
+    desk.folder.put("interactions", columns, system)
 
 
 def campaign(book: Book, month: Month, consented: Flags, desk: Desk) -> None:
@@ -157,7 +170,7 @@ def _write(book: Book, contacts: Contacts, outcome: str, later: int, desk: Desk)
     channel = np.where(contacts.number % 2, CHANNEL["call_centre"], CHANNEL["mobile"])
     columns = {
         "contact_id": tokens("K", contacts.number, 12),
-        "customer_id": customers(book.first + contacts.who),
+        "customer_id": book.registry.ids(CALL_CENTRE, contacts.who, moments),
         "campaign_id": tokens("G", contacts.campaign, 8),
         "family": constant(FAMILY_NAMES[contacts.family], count),
         "event_at": stamps(moments),
@@ -166,7 +179,7 @@ def _write(book: Book, contacts: Contacts, outcome: str, later: int, desk: Desk)
         "arm": codes(contacts.control.astype(np.int8), ("treated", "control")),
         "outcome": constant(outcome, count),
     }
-    desk.folder.put("contacts", columns)
+    desk.folder.put("contacts", columns, "call_centre")
 
 
 def write_consents(book: Book, months: list[Month], desk: Desk) -> Floats:
@@ -196,7 +209,7 @@ def _consent(
     desk: Desk,
 ) -> None:
     columns = {
-        "customer_id": customers(book.first + who),
+        "customer_id": book.registry.ids(CORE, who, event),
         "purpose": constant(purpose, len(who)),
         "event_at": stamps(event),
         "known_at": stamps(minutes_later(event, desk.rng)),
@@ -216,7 +229,7 @@ def assess(book: Book, month: Month, assessed: Ints, desk: Desk) -> None:
     bold = -0.6 * book.traits.prudence + 0.3 * book.traits.affluence - (book.age - 45) / 30
     grade = np.clip(np.rint(2 + bold[who] + 0.3 * desk.rng.standard_normal(len(who))), 0, 4)
     columns = {
-        "customer_id": customers(book.first + who),
+        "customer_id": book.registry.ids(CORE, who, event),
         "event_at": stamps(event),
         "known_at": stamps(next_morning(event, desk.rng)),
         "tolerance": codes(grade.astype(np.int64), TOLERANCES),

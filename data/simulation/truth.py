@@ -2,6 +2,10 @@
 
 Nothing here is an estimate: the hidden states are Markov chains, and the expectations over their
 future are computed, not drawn. No loader and no feature may read what this module writes.
+
+The truth stands at the end of a month's last day. A label whose window begins on that day counts
+one day more, which tells nothing: nobody leaves, defaults or earns the bank anything on it, and
+whoever takes up a product on it is not asked about that product any more.
 """
 
 from dataclasses import dataclass
@@ -9,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from data.simulation.book import Book, customers
+from data.simulation.book import Book
 from data.simulation.chains import (
     BEHIND_1,
     CLOSED,
@@ -26,7 +30,7 @@ from data.simulation.chains import (
     stopped,
     without_arrears,
 )
-from data.simulation.columns import Arrow, Flags, Floats, Ints, dates, tokens
+from data.simulation.columns import Arrow, Flags, Floats, Ints, dates
 from data.simulation.demand import (
     BORROWED,
     MOOD_PULL,
@@ -41,11 +45,13 @@ from data.simulation.lending import exposed
 from data.simulation.life import Chances
 from data.simulation.months import Month, month_after
 from data.simulation.prices import CARD, FAMILY_NAMES, FUND, LENDING, TAKEN_UP
+from data.simulation.records import person_ids
 from data.simulation.wealth import RUNDOWN, STRAIN
 
 YEAR = 12
 CHURN_HORIZONS = (3, 6, 12)
-TAKE_UP_DAYS = 90
+# Of the 90 days from an as-of day on, when that day itself is over.
+TAKE_UP_DAYS = 89
 TAKE_UP_MONTHS = 4
 
 
@@ -82,10 +88,10 @@ def look_ahead(chance: Chances) -> Outlook:
     behind = (troubles >= BEHIND_1) & (troubles < WRITTEN_OFF)
 
     def of_mood(target: Floats | Flags, months: int = YEAR) -> Floats:
-        return outlook(chance.mood, target.astype(float), months)
+        return outlook(chance.mood, target.astype(np.float32), months)
 
     def of_trouble(matrices: Floats, target: Floats | Flags, months: int = YEAR) -> Floats:
-        return outlook_with_macro(matrices, target.astype(float), months)
+        return outlook_with_macro(matrices, target.astype(np.float32), months)
 
     return Outlook(
         churned=of_mood((moods == CLOSED) | (moods == SILENT)),
@@ -146,7 +152,7 @@ def may_default(book: Book) -> Flags:
 
 
 def window_weights(month: Month) -> Floats:
-    """Share of each of the following months that lies within 90 days of this month's end."""
+    """Share of each of the following months that lies within the take-up days."""
     weights, left = [], float(TAKE_UP_DAYS)
     for ahead in range(1, TAKE_UP_MONTHS + 1):
         days = month_after(month, ahead).days
@@ -198,7 +204,7 @@ def write_probabilities(
     book = now.book
     who = np.flatnonzero(book.here & (book.mood != CLOSED))
     day = now.month.first_day + now.month.days - 1
-    columns = {"customer_id": customers(book.first + who), "as_of": dates(np.full(len(who), day))}
+    columns = {"person_id": person_ids(book.first + who), "as_of": dates(np.full(len(who), day))}
     churned = now.mood(outlook.churned)
     for horizon in CHURN_HORIZONS:
         chance = np.where(book.mood == SILENT, np.nan, churned[horizon - 1])
@@ -219,10 +225,9 @@ def _column(values: Floats) -> Arrow:
 
 
 def write_traits(book: Book, folder: Folder) -> None:
-    """Write who the customers are: one person behind each, and the traits nobody sees."""
+    """Write the traits of the persons, which nobody sees."""
     t = book.traits
-    columns = {"customer_id": customers(book.first + np.arange(len(book)))}
-    columns["person_id"] = tokens("N", book.first + np.arange(len(book)), 8)
+    columns = {"person_id": person_ids(book.customer)}
     for name in ("affluence", "engagement", "prudence", "price", "restless", "frail"):
         columns[name] = pa.array(getattr(t, name))
     for k, family in enumerate(TAKEN_UP):
@@ -235,7 +240,7 @@ def write_states(now: Now, folder: Folder) -> None:
     book = now.book
     who = np.flatnonzero(book.here & (book.mood != CLOSED))
     day = now.month.first_day + now.month.days - 1
-    columns = {"customer_id": customers(book.first + who), "as_of": dates(np.full(len(who), day))}
+    columns = {"person_id": person_ids(book.first + who), "as_of": dates(np.full(len(who), day))}
     for name in ("mood", "trouble", "invest", "borrow"):
         columns[name] = pa.array(getattr(book, name)[who], pa.int8())
     folder.put_truth("states", columns)

@@ -6,11 +6,11 @@ import numpy as np
 
 from data.simulation import cards
 from data.simulation.book import Book
-from data.simulation.chains import CLOSED, NEED
+from data.simulation.chains import BEHIND_1, CLOSED, DISTRESSED, NEED
 from data.simulation.columns import Floats
 from data.simulation.flows import DORMANT_FEE, FEE_PER_TRANSFER, TRANSFERS
 from data.simulation.journal import POCKET_CARD, POCKET_SAVINGS
-from data.simulation.lending import amortised, exposed
+from data.simulation.lending import amortised, exposed, keeps_home
 from data.simulation.life import REDEEMED, ROLLED_OVER
 from data.simulation.months import month_after
 from data.simulation.prices import (
@@ -22,7 +22,6 @@ from data.simulation.prices import (
     INSURANCE,
     LENDING,
     LOAN,
-    LOSS_GIVEN_DEFAULT,
     MARGINS,
     MORTGAGE,
     PLAIN,
@@ -30,7 +29,8 @@ from data.simulation.prices import (
     TAKEN_UP,
     WEALTH,
 )
-from data.simulation.truth import YEAR, Now, Outlook
+from data.simulation.recoveries import expected_from_debts, net_within
+from data.simulation.truth import TAKE_UP_DAYS, YEAR, Now, Outlook
 from data.simulation.wealth import (
     BORROW_LIFT,
     FIRST_AMOUNT,
@@ -45,6 +45,8 @@ from data.simulation.wealth import (
 HAIR = 1e-9
 # From the first unpaid instalment to the write-off, about.
 UNPAID_MONTHS = 8
+# Of those short of money, the share that still is a month later, about.
+STRAIN_KEPT = 0.93
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,12 @@ class Ahead:
 def expected_contribution(now: Now, outlook: Outlook, yearly: Floats) -> Floats:
     """TWD that each customer is expected to bring in the next twelve months.
 
-    ``yearly`` are the chances to take up each product of ``TAKEN_UP`` within 90 days.
+    ``yearly`` are the chances to take up each product of ``TAKEN_UP`` within the take-up days.
     """
     ahead = _ahead(now, outlook)
     total = _accounts(now, outlook, ahead) + _investments(now.book, ahead)
     total += _loans(now, outlook, ahead) + _card(now, outlook, ahead)
-    total += _new(now.book, ahead, yearly)
+    total += _new(now.book, ahead, yearly) + expected_from_debts(now.book, YEAR)
     return total / 100
 
 
@@ -152,14 +154,23 @@ def _loans(now: Now, outlook: Outlook, ahead: Ahead) -> Floats:
         held = book.holds(family)
         rate = np.where(held, book.rate[:, family], 0.02)
         owed = amortised(book.value[:, family], rate, book.instalment[:, family], months)
-        there = ahead.began * _not_lost_before(ahead) * (months <= book.left[:, family])
+        safe = keeps_home(book) & (family == MORTGAGE)
+        there = ahead.began * np.where(safe, 1.0, _not_lost_before(ahead))
+        there *= months <= book.left[:, family]
         product = book.product[:, family]
         gain = (owed * MARGINS[product] / 12 - COSTS[product]) * there
         paid = np.maximum(months - UNPAID_MONTHS, 0)
         unpaid = amortised(book.value[:, family], rate, book.instalment[:, family], paid)
-        loss = _first_losses(ahead) * unpaid * LOSS_GIVEN_DEFAULT[family]
+        loss = np.where(safe, 0.0, _first_losses(ahead)) * unpaid * _net_loss(book, family, unpaid)
         total += np.where(held, (gain - loss).sum(axis=0), 0.0)
     return total
+
+
+def _net_loss(book: Book, family: int, owed: Floats) -> Floats:
+    """Share of what is written off in each month that is not recovered within the year."""
+    back = [net_within(book, family, owed[k], YEAR - 1 - k) for k in range(YEAR)]
+    share: Floats = 1 - np.stack(back)
+    return share
 
 
 def _not_lost_before(ahead: Ahead) -> Floats:
@@ -187,12 +198,14 @@ def _card(now: Now, outlook: Outlook, ahead: Ahead) -> Floats:
     """The card's balance moves by purchases and the share of the statement that is paid."""
     book = now.book
     owed, statement = -book.cash[:, POCKET_CARD].astype(float), book.statement.astype(float)
-    share, cut = book.traits.revolving, (book.traits.due_day + 10) / 30
+    cut = (book.traits.due_day + 10) / 30
     product, total = book.product[:, CARD], np.zeros(len(book))
     late = now.trouble(outlook.late)
     losses, there = _first_losses(ahead), ahead.began * _not_lost_before(ahead)
     for k in range(YEAR):
-        bought = np.minimum(_bought(now, k + 1), np.maximum(0.97 * book.value[:, CARD] - owed, 0))
+        share = book.traits.revolving * _while_strained(book, cards.PAID_LESS, k)
+        bought = _bought(now, k + 1) * _while_strained(book, cards.SPENT_MORE, k)
+        bought = np.minimum(bought, np.maximum(0.97 * book.value[:, CARD] - owed, 0))
         interest = statement * (1 - share) * cards.CARD_RATE / 12
         left = owed - share * statement + interest
         statement = left + cut * bought
@@ -202,9 +215,17 @@ def _card(now: Now, outlook: Outlook, ahead: Ahead) -> Floats:
             book.customer % 5 < 2
         )
         total += (gain + billed * cards.ANNUAL_FEE) * there[k]
-    total -= losses.sum(axis=0) * _card_at_write_off(now) * LOSS_GIVEN_DEFAULT[CARD]
+    lost = np.tile(_card_at_write_off(now), (YEAR, 1))
+    total -= (losses * lost * _net_loss(book, CARD, lost)).sum(axis=0)
     held: Floats = np.where(book.holds(CARD), total, 0.0)
     return held
+
+
+def _while_strained(book: Book, factor: Floats, k: int) -> Floats:
+    """The factor of those short of money who are not behind, fading as they get out of it."""
+    strained = np.where(book.trouble < BEHIND_1, factor[np.minimum(book.trouble, DISTRESSED)], 1.0)
+    fading: Floats = 1 + (strained - 1) * STRAIN_KEPT**k
+    return fading
 
 
 def _card_at_write_off(now: Now) -> Floats:
@@ -218,7 +239,7 @@ def _card_at_write_off(now: Now) -> Floats:
 
 
 def _new(book: Book, ahead: Ahead, chances: Floats) -> Floats:
-    """What may be taken up within the year, from the chance of the next 90 days."""
+    """What may be taken up within the year, from the chance of the next take-up days."""
     total = np.zeros(len(book))
     months = np.arange(1, YEAR + 1)[:, None]
     usual = np.exp(book.traits.wealth + book.swing)
@@ -234,7 +255,7 @@ def _new(book: Book, ahead: Ahead, chances: Floats) -> Floats:
             amount = np.maximum(usual * (low + high) / 2, least)
         else:
             amount = amounts[family]
-        rate = -np.log1p(-np.minimum(chances[:, k], 0.9)) / 3
+        rate = -np.log1p(-np.minimum(chances[:, k], 0.9)) * 365 / 12 / TAKE_UP_DAYS
         held = -np.expm1(-rate * months) * ahead.calm
         product = PLAIN[family]
         gain = held * (amount * 100 * MARGINS[product] / 12 - COSTS[product])

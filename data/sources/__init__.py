@@ -5,7 +5,8 @@ from pathlib import Path
 
 from data.errors import ConfigurationError
 from data.sources.berka import berka
-from data.sources.canonical import canonical, simulated
+from data.sources.canonical import canonical
+from data.sources.simulated import simulated
 from data.sources.source import Source
 
 SOURCES: dict[str, Callable[[Path], Source]] = {

@@ -161,15 +161,14 @@ _SIGNED = "CASE WHEN t.type = 'PRIJEM' THEN t.amount ELSE -t.amount END"
 
 CUSTOMERS = f"""
 SELECT 'B' || c.client_id AS customer_id, {_dated("min(a.date)")},
-    CAST(NULL AS VARCHAR) AS name, CAST({_born("birth_number")} AS DATE) AS birth_date,
+    CAST({_born("birth_number")} AS DATE) AS birth_date,
     CASE WHEN substr(birth_number, 3, 1) >= '5' THEN 'female' ELSE 'male' END AS sex,
-    CAST(NULL AS VARCHAR) AS occupation, c.district_id, c.line
+    c.district_id, c.line
 FROM client c JOIN disp d USING (client_id) JOIN account a ON a.account_id = d.account_id
 GROUP BY ALL
 """
 PRODUCTS = """
-SELECT product_id, family, name, CAST(NULL AS BIGINT) AS margin,
-    CAST(NULL AS BIGINT) AS cost_to_serve, CAST(NULL AS VARCHAR) AS risk_grade, line
+SELECT product_id, family, name, line
 FROM (VALUES
     ('CURRENT', 'current', 'Current account', 1),
     ('CARD-JUNIOR', 'credit_card', 'Card, junior', 2),
@@ -231,19 +230,19 @@ WITH days AS (
 )
 SELECT 'A' || account_id AS account_id, {_dated("date")},
     arg_min(t.balance, (abs(t.balance - running), -t.line)) AS ledger_balance,
-    CAST(NULL AS BIGINT) AS market_value, min(t.line) AS line
+    min(t.line) AS line
 FROM trans t JOIN days USING (account_id, date) GROUP BY account_id, date
 """
 LOANS = f"""
 SELECT 'L' || loan_id AS loan_id, 'L' || loan_id AS account_id, {_dated("date")},
-    amount, duration AS term_months, payments AS instalment, CAST(NULL AS BIGINT) AS rate, line
+    amount, duration AS term_months, payments AS instalment, line
 FROM loan
 """
 LOAN_OUTCOMES = f"""
 SELECT 'L' || loan_id AS loan_id, {_dated(_END)},
     CASE status WHEN 'A' THEN 'repaid' WHEN 'B' THEN 'unpaid' WHEN 'C' THEN 'performing'
         ELSE 'in_debt' END AS status,
-    CAST(NULL AS BIGINT) AS loss, line
+    line
 FROM loan
 """
 DISTRICTS = f"""

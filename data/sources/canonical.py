@@ -20,18 +20,9 @@ def canonical(folder: Path) -> Source:
         UnknownTable: a file is named after no canonical table.
         ConfigurationError: the bank's time zone (ZHIKE_ZONE) does not exist.
     """
-    return _source("canonical", folder)
-
-
-def simulated(folder: Path) -> Source:
-    """The files of the simulated bank; its truth is left where it is."""
-    return _source("simulated", folder, ignored=("truth",))
-
-
-def _source(name: str, folder: Path, ignored: tuple[str, ...] = ()) -> Source:
     if not folder.is_dir():
         raise SourceError(f"{folder} is not a folder. Name the folder that holds the files.")
-    digests = _vouched(folder)
+    digests = vouched(folder)
     deliveries = tuple(
         Delivery(
             path,
@@ -39,9 +30,10 @@ def _source(name: str, folder: Path, ignored: tuple[str, ...] = ()) -> Source:
             sha256=digests.get(path.relative_to(folder).as_posix(), ""),
         )
         for entry in sorted(folder.iterdir())
-        if entry.name not in ignored and not entry.name.startswith((".", "_"))
+        if not entry.name.startswith((".", "_"))
         for path in _files(entry)
     )
+    _refuse_unlisted(folder, [d.path for d in deliveries if digests and not d.sha256])
     found = {delivery.contract.name for delivery in deliveries}
     missing = [t.name for t in CANONICAL if t.required and t.name not in found]
     if missing:
@@ -51,15 +43,20 @@ def _source(name: str, folder: Path, ignored: tuple[str, ...] = ()) -> Source:
         )
     ordered = sorted(deliveries, key=lambda d: [t.name for t in CANONICAL].index(d.contract.name))
     return Source(
-        name=name,
+        name="canonical",
         folder=folder,
-        zone=_zone(),
+        zone=bank_zone(),
         deliveries=tuple(ordered),
         canonical={t.name: f"SELECT * FROM {t.name}" for t in CANONICAL if t.name in found},
     )
 
 
-def _zone() -> str:
+def bank_zone() -> str:
+    """The bank's time zone by setting.
+
+    Raises:
+        ConfigurationError: it does not exist.
+    """
     zone = settings().zone
     try:
         return ZoneInfo(zone).key
@@ -67,7 +64,7 @@ def _zone() -> str:
         raise ConfigurationError(f"there is no time zone '{zone}' (ZHIKE_ZONE).") from None
 
 
-def _vouched(folder: Path) -> dict[str, str]:
+def vouched(folder: Path) -> dict[str, str]:
     """The digests that the sender wrote beside the files, by name; what is listed must be there."""
     sums = folder / SUMS
     if not sums.is_file():
@@ -82,6 +79,15 @@ def _vouched(folder: Path) -> dict[str, str]:
     if absent:
         raise SourceError(f"{folder} lacks {', '.join(absent)}, which its {SUMS} lists.")
     return digests
+
+
+def _refuse_unlisted(folder: Path, unlisted: list[Path]) -> None:
+    if unlisted:
+        names = ", ".join(path.relative_to(folder).as_posix() for path in unlisted)
+        raise SourceError(
+            f"{folder / SUMS} does not list {names}. A file is complete once it is listed: have the"
+            " list sent again, or take the file away."
+        )
 
 
 def _files(entry: Path) -> list[Path]:

@@ -1,5 +1,6 @@
 """A bank of a few rows, written by the test that needs it."""
 
+import hashlib
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ HEADERS = {
     ),
     "loans": "loan_id,account_id,event_at,known_at,amount,term_months,instalment",
     "loan_outcomes": "loan_id,event_at,known_at,status,loss",
+    "recoveries": "recovery_id,account_id,event_at,known_at,kind,amount",
 }
 ROWS = {
     "customers": ("C1,2024-01-01,2024-01-01,王小明", "C2,2024-01-01,2024-01-01,Ann Lee"),
@@ -59,6 +61,13 @@ class SmallBank:
         path = self.folder / f"{table}.parquet"
         pq.write_table(rows, path, **options)
         return path
+
+    def vouch(self) -> None:
+        """Write SHA256SUMS over the files as they are now."""
+        files = [path for path in sorted(self.folder.rglob("*.*")) if path.is_file()]
+        names = [path.relative_to(self.folder).as_posix() for path in files]
+        digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+        self.raw("SHA256SUMS", lines(*map("  ./".join, zip(digests, names, strict=True))))
 
     def load(
         self,

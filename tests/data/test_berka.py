@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from data.errors import SourceError
+from data.errors import ContractBroken, SourceError
 from data.loading import Loaded, load
 from data.sources import open_source
 from data.warehouse import Warehouse
@@ -132,6 +132,16 @@ def test_bookings_are_signed_and_sorted_into_categories(berka: SmallBerka) -> No
         ("T107", 70000, "cash_in", "branch", False),
         ("T108", -100, "cash_out", "branch", False),
     ]
+
+
+def test_a_pension_that_is_paid_out_is_no_pension(tmp_path: Path) -> None:
+    """F07: what the adapter makes of the files keeps the rules of the table too."""
+    berka = SmallBerka(
+        tmp_path, trans=FILES["trans"].replace('105;11;930201;"PRIJEM"', '105;11;930201;"VYDAJ"')
+    )
+    with pytest.raises(ContractBroken, match=r"1 transactions have an amount .*pension.*T105"):
+        berka.load()
+    assert not berka.warehouse.manifest.batches
 
 
 def test_a_day_ends_on_the_balance_its_amounts_lead_to(tmp_path: Path) -> None:

@@ -89,6 +89,7 @@ def test_money_is_kept_as_minor_units(
 def test_what_only_looks_like_money_is_refused(
     connection: duckdb.DuckDBPyConnection, text: str
 ) -> None:
+    """F07"""
     reason = "not an amount with at most two decimals"
     assert typed(connection, column("money"), [text]) == [(None, reason)]
 
@@ -96,6 +97,7 @@ def test_what_only_looks_like_money_is_refused(
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(-(10**17) + 1, 10**17 - 1), min_size=1, max_size=100))
 def test_every_amount_survives_to_the_cent(amounts: list[int]) -> None:
+    """F07"""
     texts = [f"{'-' * (a < 0)}{abs(a) // 100}.{abs(a) % 100:02}" for a in amounts]
     with engine() as connection:
         found = typed(connection, column("money"), texts)
@@ -141,6 +143,7 @@ def test_a_moment_without_a_zone_is_the_banks_local_time(
 def test_a_moment_that_never_was_is_refused(
     connection: duckdb.DuckDBPyConnection, text: str
 ) -> None:
+    """F06"""
     ((value, reason),) = typed(connection, column("timestamp"), [text])
     assert value is None
     assert reason.startswith("not a moment")
@@ -161,14 +164,28 @@ def test_a_day_begins_even_where_the_clocks_skipped_its_midnight(
 def test_a_date_before_any_bank_is_too_long_ago(
     connection: duckdb.DuckDBPyConnection, year: str
 ) -> None:
+    """F06"""
     for kind in ("date", "timestamp"):
         found = typed(connection, column(kind), [f"{year}-01-01"])
         assert found[0][1] == "too long ago"
 
 
 def test_nobody_was_born_after_the_delivery(connection: duckdb.DuckDBPyConnection) -> None:
-    found = typed(connection, column("date", "birth_date"), ["2024-06-30", "9999-12-31"])
+    """F06"""
+    found = typed(connection, column("date", "birth_date", past=True), ["2024-06-30", "9999-12-31"])
     assert [reason for _, reason in found] == ["", f"later than the delivery ({RECEIVED})"]
+
+
+def test_who_is_born_today_is_born_by_the_banks_calendar(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    """F06: five in the morning in Taipei, still yesterday in UTC."""
+    born = column("date", "birth_date", past=True)
+    contract = Table(name="t", about="One.", columns=(born,), key=("birth_date",), dated=False)
+    rows = pa.table({"birth_date": ["2024-07-01", "2024-07-02"], "line": [1, 2]})
+    checked(connection, rows, contract, Clock("Asia/Taipei", "2024-06-30T21:00:00+00:00"))
+    found = connection.execute("SELECT faults IS NULL FROM checked ORDER BY line").fetchall()
+    assert found == [(True,), (False,)]
 
 
 def test_a_promise_may_lie_in_the_future(connection: duckdb.DuckDBPyConnection) -> None:
@@ -242,6 +259,7 @@ def test_an_optional_value_may_be_empty_or_what_the_source_writes_for_nothing(
 def test_money_never_comes_through_a_float(
     connection: duckdb.DuckDBPyConnection, kind: pa.DataType
 ) -> None:
+    """F07"""
     with pytest.raises(
         ContractBroken, match=r"column x of table 't' .* cannot carry money exactly"
     ):

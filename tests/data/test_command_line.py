@@ -122,16 +122,54 @@ def test_a_damaged_warehouse_is_one_sentence(data: Command, bank: SmallBank) -> 
 
 
 def test_a_name_full_of_escapes_is_shown_and_not_obeyed(data: Command, bank: SmallBank) -> None:
+    """F14"""
     bank.csv("transactions", "T1", file="transactions/[bold]\x1b[31m.csv")
     said = data("load", bank.folder)
     assert "\x1b[31m" not in said.out + said.err
     assert r"[bold]\x1b[31m.csv" in refused(said)
 
 
+def test_hostile_text_and_names_come_back_from_the_rejects_as_plain_text(
+    data: Command, bank: SmallBank
+) -> None:
+    """F14"""
+    bank.csv("customers", "C1,2024-01-01,2024-01-01,", "C2,2024-01-01,2024-01-01,\x1b]0;a\x07")
+    bank.csv(
+        "transactions", *bookings([1]), "T2", file="transactions/=cmd|x \x1b[2J\u202e[red].csv"
+    )
+    assert data("load", bank.folder, "--reject-limit", "1").status == 0
+    said = data("rejects")
+    assert r"transactions/=cmd|x \x1b[2J\u202e[red].csv" in said.out
+    assert not set("\x1b\x07\u202e") & set(said.out + said.err)
+
+
+def test_days_that_are_missing_are_shown_with_the_tables(data: Command, bank: SmallBank) -> None:
+    """F13"""
+    for day, number in (("01", 1), ("04", 2)):
+        bank.csv("transactions", *bookings([number]), file=f"transactions/2024-02-{day}.csv")
+    assert "transactions: no file for 2024-02-02, 2024-02-03" in data("load", bank.folder).err
+    rows = [line.split("│")[1:-1] for line in data("tables").out.splitlines() if "missing" in line]
+    assert [[word.strip() for word in row] for row in rows] == [
+        ["transactions", "missing", "2024-02-02"],
+        ["transactions", "missing", "2024-02-03"],
+    ]
+
+
+def test_a_withdrawal_is_told(data: Command, bank: SmallBank) -> None:
+    """F03"""
+    data("load", bank.folder)
+    bank.csv("products", "P1,savings,,", "P2,current,,")
+    said = data("load", bank.folder, "--reject-limit", "1")
+    assert "1 products accepted earlier were withdrawn" in said.err
+    assert "./zhike data rejects shows where and why" in said.err
+
+
 def test_another_bank_needs_the_word_replace(data: Command, bank: SmallBank) -> None:
     data("load", bank.folder)
-    assert "--replace" in refused(data("load", bank.folder, "--source", "simulated"))
-    assert data("load", bank.folder, "--source", "simulated", "--replace").status == 0
+    other = bank.folder.parent / "other"
+    data("simulate", "--customers", "10", "--months", "3", "--out", other)
+    assert "--replace" in refused(data("load", other, "--source", "simulated"))
+    assert data("load", other, "--source", "simulated", "--replace").status == 0
 
 
 def test_the_page_on_the_tables_is_printed_or_written(data: Command, tmp_path: Path) -> None:

@@ -8,7 +8,12 @@ from data import contribution
 from data.errors import WarehouseError
 from tests.data.small_bank import HEADERS, SmallBank, account
 
-JAN, FEB, MAR = date(2024, 1, 31), date(2024, 2, 29), date(2024, 3, 31)
+JAN, FEB, MAR, APR = (
+    date(2024, 1, 31),
+    date(2024, 2, 29),
+    date(2024, 3, 31),
+    date(2024, 4, 30),
+)
 
 
 @pytest.fixture
@@ -66,6 +71,43 @@ def table(bank: SmallBank) -> dict[tuple[str, date], tuple[int, ...]]:
     return {(number, day): tuple(terms) for number, day, *terms in rows}
 
 
+def with_a_card(bank: SmallBank) -> None:
+    """A5, a card of which 3,500.00 are written off in March."""
+    bank.csv("products", "P5,credit_card,0.06,40.00", file="products/card.csv")
+    bank.csv("accounts", "A5,C2,P5,2024-03-01,2024-03-01,TWD", file="accounts/card.csv")
+    bank.csv("closings", "A5,2024-03-20,2024-03-20,written_off", file="closings/card.csv")
+    bank.csv(
+        "balances",
+        "A5,2024-03-10,2024-03-10,-4000.00",
+        "A5,2024-03-20,2024-03-20,0.00",
+        file="balances/card.csv",
+    )
+    bank.csv(
+        "transactions",
+        "T8,A5,2024-03-20,2024-03-20,3500.00,automatic,write_off,true,",
+        "T9,A5,2024-03-20,2024-03-20,500.00,other,card_payment,true,",
+        file="transactions/card.csv",
+    )
+
+
+def assert_reconciled(bank: SmallBank, lost: int) -> None:
+    """The net loss of all accounts is the one of the tables and of our sum by hand."""
+    connection = bank.warehouse.connect()
+    contribution.prepare(connection)
+    ((found,),) = bank.rows("SELECT sum(loss) FROM contributions")
+    assert found == contribution.control_total(connection)[1] == lost
+
+
+def known(bank: SmallBank, month: date) -> dict[str, date]:
+    """Account -> day on which its contribution of the month is known."""
+    return dict(
+        bank.rows(
+            "SELECT account_id, DATE '1970-01-01' + known_day FROM contributions"
+            f" WHERE DATE '1970-01-01' + event_day = DATE '{month}'"
+        )
+    )
+
+
 def test_every_open_account_has_its_month(priced: SmallBank) -> None:
     priced.load()
     assert table(priced) == {
@@ -84,6 +126,47 @@ def test_every_open_account_has_its_month(priced: SmallBank) -> None:
     }
 
 
+def test_a_card_loses_what_is_booked_as_written_off(priced: SmallBank) -> None:
+    with_a_card(priced)
+    priced.load()
+    # 4,000.00 owed; 3,500.00 of it written off on the day the card is closed
+    assert table(priced)["A5", MAR] == (0, 0, 4000, 350_000, -354_000)
+    assert_reconciled(priced, 6_350_000)
+
+
+def test_a_write_off_told_twice_counts_once(priced: SmallBank) -> None:
+    with_a_card(priced)
+    both = "T10,A2,2024-03-25,2024-03-25,60000.00,automatic,write_off,true,"
+    priced.csv("transactions", both, file="transactions/loan.csv")
+    priced.load()
+    assert table(priced)["A2", MAR] == (30000, 0, 5000, 6_000_000, -5_975_000)
+    assert_reconciled(priced, 6_350_000)
+
+
+def test_what_is_recovered_counts_in_its_month_less_what_collecting_cost(
+    priced: SmallBank,
+) -> None:
+    with_a_card(priced)
+    priced.csv(
+        "recoveries",
+        "R1,A2,2024-03-26,2024-03-27,payment,1000.00",
+        "R2,A2,2024-03-26,2024-03-27,cost,200.00",
+        "R3,A5,2024-04-10,2024-06-11,payment,300.00",  # the card is closed by then; known late
+        "R4,A5,2024-04-20,2024-04-21,cost,60.00",
+        "R5,A2,2024-04-20,2024-04-21,collateral,40000.00",
+        "R6,A2,2024-05-02,2024-05-03,payment,9.00",  # May is not covered to its end
+        "R7,A4,2024-04-20,2024-04-21,payment,5.00",  # an account without a price
+    )
+    priced.csv("balances", "A1,2024-04-30,2024-04-30,25000.00", file="balances/april.csv")
+    priced.load()
+    found = table(priced)
+    assert found["A2", MAR] == (30000, 0, 5000, 6_000_000 - 80_000, -5_895_000)
+    assert found["A2", APR] == (30000, 0, 5000, -4_000_000, 4_025_000)
+    assert found["A5", APR] == (0, 0, 0, -24_000, 24_000)
+    assert known(priced, APR)["A5"] == date(2024, 6, 11)
+    assert_reconciled(priced, 6_350_000 - 80_000 - 4_000_000 - 24_000)
+
+
 def test_the_total_is_what_the_tables_say(priced: SmallBank) -> None:
     priced.load()
     sums = "sum(margin_earned), sum(fees), sum(cost_to_serve), sum(loss), sum(contribution)"
@@ -94,16 +177,21 @@ def test_the_total_is_what_the_tables_say(priced: SmallBank) -> None:
     assert total == margin + fees - cost - loss
 
 
+def test_a_card_written_off_is_a_loss_and_a_loan_is_lost_only_once(priced: SmallBank) -> None:
+    priced.csv(
+        "transactions",
+        "T8,A1,2024-03-20,2024-03-20,70.00,automatic,write_off,true,",
+        "T9,A2,2024-03-25,2024-03-25,60000.00,automatic,write_off,true,",  # told with its outcome
+    )
+    priced.load()
+    assert table(priced)["A1", MAR] == (5000, 0, 2000, 7000, -4000)
+    assert table(priced)["A2", MAR] == (30000, 0, 5000, 6000000, -5975000)
+
+
 def test_a_month_is_known_when_the_last_of_its_terms_is(priced: SmallBank) -> None:
     priced.load()
-    known = dict(
-        priced.rows(
-            "SELECT account_id, DATE '1970-01-01' + known_day FROM contributions"
-            f" WHERE DATE '1970-01-01' + event_day = DATE '{FEB}'"
-        )
-    )
-    assert known["A1"] == date(2024, 3, 5)  # five days after the month's end
-    assert known["A2"] == date(2024, 3, 20)  # its penalty interest was booked late
+    assert known(priced, FEB)["A1"] == date(2024, 3, 5)  # five days after the month's end
+    assert known(priced, FEB)["A2"] == date(2024, 3, 20)  # its penalty interest was booked late
 
 
 def test_a_month_that_the_data_do_not_cover_to_its_end_does_not_count(priced: SmallBank) -> None:

@@ -41,6 +41,7 @@ def test_fields_quoted_and_plain(tmp_path: Path) -> None:
 
 
 def test_line_ends_may_be_mixed_and_the_last_may_lack(tmp_path: Path) -> None:
+    """F05"""
     path = file(tmp_path, b"id,name\r\n1,Ann\n2,Bo\r\n\r\n3,Cai")
     assert read(path) == {2: ["1", "Ann"], 3: ["2", "Bo"], 5: ["3", "Cai"]}
 
@@ -70,12 +71,14 @@ def test_a_broken_line_breaks_alone(tmp_path: Path, line: bytes, reason: str) ->
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path: Path) -> None:
+    """F05"""
     path = file(tmp_path, codecs.BOM_UTF8 + b"id,name\n1,Ann\n")
     assert header(path, PLAIN) == ["id", "name"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 def test_sixteen_and_thirty_two_bits_are_refused(tmp_path: Path, encoding: str) -> None:
+    """F05"""
     path = file(tmp_path, "id,name\n1,王小明\n".encode(encoding))
     with pytest.raises(SourceError, match=r"is (UTF-16|not utf-8).*byte [01]\b"):
         read(path)
@@ -85,6 +88,7 @@ def test_sixteen_and_thirty_two_bits_are_refused(tmp_path: Path, encoding: str) 
 def test_another_encoding_is_refused_with_the_byte_that_gave_it_away(
     tmp_path: Path, encoding: str
 ) -> None:
+    """F05"""
     path = file(tmp_path, "id,name\n1,Ann\n2,王\n".encode(encoding))
     with pytest.raises(SourceError, match="is not utf-8: byte 16 cannot be read"):
         read(path)
@@ -119,12 +123,14 @@ def test_a_first_line_that_cannot_be_split_is_refused(tmp_path: Path, first: byt
 
 
 def test_ten_thousand_columns_are_refused(tmp_path: Path) -> None:
+    """F11"""
     names = ",".join(f"c{n}" for n in range(10_000)).encode()
     with pytest.raises(ContractBroken, match=f"10,000 columns, more than {MAX_COLUMNS:,}"):
         header(file(tmp_path, names), PLAIN)
 
 
 def test_a_line_of_a_hundred_megabytes_is_never_held_whole(tmp_path: Path) -> None:
+    """F11"""
     path = tmp_path / "customers.csv"
     with path.open("wb") as written:
         written.write(b"id,name\n1,")

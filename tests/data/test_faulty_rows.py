@@ -62,6 +62,7 @@ FAULTS: dict[str, Fault] = {
 @settings(max_examples=20, deadline=None)
 @given(faults=st.lists(st.none() | st.sampled_from(sorted(FAULTS)), min_size=1, max_size=40))
 def test_rows_in_are_accepted_rejected_or_duplicate(faults: list[str | None]) -> None:
+    """F01"""
     rows = [sound(number) for number in range(len(faults))]
     broken = sum(fault is not None for fault in faults)
     with tempfile.TemporaryDirectory() as folder:
@@ -82,6 +83,7 @@ def test_rows_in_are_accepted_rejected_or_duplicate(faults: list[str | None]) ->
     parts=st.integers(1, 3),
 )
 def test_repeated_rows_count_once_however_they_are_spread(numbers: list[int], parts: int) -> None:
+    """F02"""
     with tempfile.TemporaryDirectory() as folder:
         bank = SmallBank(Path(folder))
         for part in range(parts):

@@ -1,6 +1,5 @@
 """A Parquet delivery is whole or refused; its types carry money to the cent or are refused."""
 
-import hashlib
 import random
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -39,7 +38,7 @@ def many(count: int) -> pa.Table:
             "account_id": ["A1"] * count,
             "event_at": pa.array([NOON] * count, pa.timestamp("us", "UTC")),
             "known_at": pa.array([NOON] * count, pa.timestamp("us", "UTC")),
-            "amount": pa.array([Decimal(n) / 100 for n in numbers], pa.decimal128(12, 2)),
+            "amount": pa.array([-Decimal(n) / 100 for n in numbers], pa.decimal128(12, 2)),
             "channel": pa.array(["card"] * count).dictionary_encode(),
             "category": ["dining"] * count,
             "automatic": [False] * count,
@@ -119,6 +118,7 @@ def test_a_file_without_rows_is_no_fault(bank: SmallBank) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"account_id,event_at\n", b"PAR1" * 100])
 def test_what_is_no_parquet_file_is_refused(bank: SmallBank, content: bytes) -> None:
+    """F08"""
     bank.raw("balances.parquet", content)
     with pytest.raises(SourceError, match="is not a whole Parquet file"):
         bank.load()
@@ -143,6 +143,7 @@ def rows_of(path: Path, content: bytes) -> pa.Table | None:
 
 
 def test_a_file_cut_anywhere_is_refused(tmp_path: Path, whole: bytes) -> None:
+    """F08"""
     path = tmp_path / "transactions.parquet"
     assert rows_of(path, whole) is not None
     cuts = [*range(0, len(whole), 1_024), len(whole) - 1]
@@ -150,6 +151,7 @@ def test_a_file_cut_anywhere_is_refused(tmp_path: Path, whole: bytes) -> None:
 
 
 def test_a_flipped_bit_in_the_data_is_never_other_data(tmp_path: Path, whole: bytes) -> None:
+    """F08"""
     path, lots = tmp_path / "transactions.parquet", random.Random(1)
     sound = rows_of(path, whole)
     footer = int.from_bytes(whole[-8:-4], "little") + 8
@@ -166,6 +168,7 @@ def test_a_flipped_bit_in_the_data_is_never_other_data(tmp_path: Path, whole: by
 def test_a_damaged_file_refuses_the_load_before_a_row_is_visible(
     bank: SmallBank, whole: bytes
 ) -> None:
+    """F08"""
     bank.raw("transactions.parquet", whole[:9_000] + b"?" + whole[9_001:])
     with pytest.raises(SourceError, match=r"transactions.parquet is not a whole Parquet file"):
         bank.load()
@@ -173,9 +176,9 @@ def test_a_damaged_file_refuses_the_load_before_a_row_is_visible(
 
 
 def test_what_the_sender_vouches_for_must_arrive(bank: SmallBank, whole: bytes) -> None:
+    """F08"""
     path = bank.raw("transactions.parquet", whole)
-    vouched = f"{hashlib.sha256(whole).hexdigest()}  ./transactions.parquet\n"
-    bank.raw("SHA256SUMS", vouched.encode())
+    bank.vouch()
     assert account(bank.load(), "transactions.parquet")[1] == 3_000
     path.write_bytes(whole[:-500] + bytes([whole[-500] ^ 1]) + whole[-499:])  # in the footer
     with pytest.raises(SourceError, match=r"transactions.parquet is damaged"):
@@ -183,6 +186,7 @@ def test_what_the_sender_vouches_for_must_arrive(bank: SmallBank, whole: bytes) 
 
 
 def test_a_file_that_the_sender_lists_must_be_there(bank: SmallBank) -> None:
+    """F12"""
     bank.raw("SHA256SUMS", b"0" * 64 + b"  balances.parquet\n")
     with pytest.raises(SourceError, match=r"lacks balances.parquet, which its SHA256SUMS lists"):
         bank.load()

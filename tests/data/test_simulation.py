@@ -7,12 +7,16 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from data.contracts import Table
 from data.errors import ConfigurationError
+from data.loading import load
 from data.simulation import bank as simulation
 from data.simulation import simulate
 from data.simulation.files import TYPES
+from data.sources import open_source
+from data.sources.systems import EXTRACTS, Extract
 from data.tables import CANONICAL
+from data.warehouse import Warehouse
+from experiments._true_bank import true_bank
 
 
 @pytest.fixture(scope="module")
@@ -24,16 +28,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tables(bank_files: Path) -> duckdb.DuckDBPyConnection:
-    """The shared bank's tables as views."""
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
-    for contract in CANONICAL:
-        for found in bank_files.glob(f"{contract.name}*"):
-            files = f"{found}/*.parquet" if found.is_dir() else found
-            connection.execute(
-                f"CREATE VIEW {contract.name} AS SELECT * FROM read_parquet('{files}')"
-            )
-    return connection
+    """The shared bank's tables, person by person."""
+    return true_bank(bank_files)
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -60,7 +56,7 @@ def test_the_same_seed_gives_the_same_bytes(small: Path, tmp_path: Path) -> None
 def test_another_seed_gives_another_bank(small: Path, tmp_path: Path) -> None:
     simulate(tmp_path, customers=300, months=14, seed=4)
     same = {k for k, v in digests(tmp_path).items() if v == digests(small).get(k)}
-    assert same == {"products.parquet"}
+    assert same == {"core/product/part-00000.parquet"}
 
 
 @pytest.mark.slow
@@ -94,23 +90,35 @@ def test_an_impossible_bank_is_refused(
 # Whole
 
 
-# One currency, and an extract that holds every account's bookings.
-FILLED = [table for table in CANONICAL if table.name not in ("rates", "coverage")]
-
-
-@pytest.mark.parametrize("contract", FILLED, ids=lambda contract: contract.name)
-def test_every_table_keeps_its_contract(small: Path, contract: Table) -> None:
-    found = pq.read_table(next(small.glob(f"{contract.name}*")))
+@pytest.mark.parametrize("extract", EXTRACTS, ids=lambda extract: extract.name)
+def test_every_extract_keeps_its_layout(bank_files: Path, extract: Extract) -> None:
+    found = pq.read_table(bank_files / extract.system / extract.file)
+    contract = extract.contract
     assert found.column_names == [column.name for column in contract.columns]
     assert [found.schema.field(c.name).type for c in contract.columns] == [
         TYPES[c.kind] for c in contract.columns
     ]
-    key = found.select(list(contract.key)).to_pandas()
-    assert not key.duplicated().any()
-    for column in contract.columns:
-        assert not (column.required and found[column.name].null_count)
-        if column.values:
-            assert set(found[column.name].drop_null().to_pylist()) <= set(column.values)
+    assert not found.select(list(contract.key)).to_pandas().duplicated().any()
+
+
+def test_all_that_the_systems_deliver_is_accepted(loaded_home: Path) -> None:
+    files = Warehouse(loaded_home / "warehouse").manifest.files
+    assert sum(file.rows_in for file in files) == sum(file.accepted for file in files) > 1_000_000
+
+
+def test_text_files_tell_the_same_as_parquet_files(small: Path, tmp_path: Path, home: Path) -> None:
+    simulate(tmp_path / "files", customers=300, months=14, seed=3, form="csv")
+    told = []
+    for folder in (small, tmp_path / "files"):
+        load(open_source("simulated", folder), Warehouse(), replace=True)
+        told.append({batch.table: batch.sha256 for batch in Warehouse().manifest.batches})
+    assert told[0] == told[1]
+
+
+def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine").touch()
+    with pytest.raises(ConfigurationError, match="not empty"):
+        simulate(tmp_path, customers=10, months=3, seed=1)
 
 
 @pytest.mark.parametrize(

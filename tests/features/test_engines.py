@@ -59,7 +59,7 @@ class Joining:
 
     def __init__(self, warehouse: Warehouse) -> None:
         duck = DuckEngine(warehouse)
-        self.tables, self.manifest = duck.tables, duck.manifest
+        self.manifest.tables, self.manifest = duck.tables, duck.manifest
         self.facts, self.spine = duck.facts, duck.spine
 
 

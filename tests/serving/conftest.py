@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from data.database import PROFILES, Database
+from data.database import PROFILES, Database, migrated
 from serving.api import application
 from serving.keys import make_key
 from serving.scoring import Scorer
@@ -45,8 +45,7 @@ def customer(standings: dict[str, dict[str, str]]) -> str:
 @pytest.fixture
 def store(home: Path) -> Iterator[Database]:
     """An empty bank's database."""
-    database = Database()
-    database.migrate()
+    database = migrated()
     yield database
     database.engine.dispose()
 

@@ -3,9 +3,9 @@
 import pytest
 import sqlalchemy as sa
 
+from data.audit import first_broken
 from data.database import AUDIT, PROFILES, Database
 from serving.answering import answer
-from serving.audit import first_broken
 from serving.scoring import Scorer
 
 

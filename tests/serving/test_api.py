@@ -11,10 +11,10 @@ from starlette.routing import BaseRoute
 from starlette.testclient import TestClient
 
 from data import errors
+from data.audit import first_broken
 from data.database import API_KEYS, AUDIT, Database
 from data.errors import NotReady, ZhikeError
 from serving.api import application
-from serving.audit import first_broken
 from serving.keys import PREFIX, make_key
 from serving.scoring import MODELS, Scorer
 from tests.serving.conftest import knocking

@@ -38,6 +38,21 @@ def test_a_weight_is_a_row_repeated(sample: Sample) -> None:
     assert judge.auc(score, target, weight) == pytest.approx(repeated, abs=1e-12)
 
 
+def test_auc_of_chances_counts_each_row_as_event_and_as_none() -> None:
+    score, chance = np.array([3.0, 2.0, 1.0]), np.array([0.8, 0.5, 0.1])
+    # Pairs in order: 0.8 x (0.5 + 0.9) and 0.5 x 0.9; a row and itself tie, half of p (1 - p).
+    in_order = 0.8 * 1.4 + 0.5 * 0.9 + (0.8 * 0.2 + 0.5 * 0.5 + 0.1 * 0.9) / 2
+    assert judge.auc(score, chance) == pytest.approx(in_order / (1.4 * 1.6), abs=1e-12)
+
+
+def test_auc_of_chances_is_what_drawn_outcomes_give_in_the_long_run(sample: Sample) -> None:
+    score, _, _ = sample
+    chance = expit(score - 1)
+    draws = np.random.default_rng(1).random((400, len(score))) < chance
+    drawn = [judge.auc(score, outcome.astype(float)) for outcome in draws]
+    assert judge.auc(score, chance) == pytest.approx(np.mean(drawn), abs=0.004)
+
+
 def test_ks_is_that_of_scipy(sample: Sample) -> None:
     score, target, _ = sample
     theirs = ks_2samp(score[target == 1], score[target == 0]).statistic
@@ -75,6 +90,13 @@ def test_gini_of_money_is_one_for_the_true_order_and_minus_one_for_its_reverse()
     money = np.array([900.0, 40.0, 10.0, 0.0])
     assert judge.normalised_gini(money, money) == pytest.approx(1.0)
     assert judge.normalised_gini(-money, money) == pytest.approx(-1.0)
+
+
+def test_concentration_is_the_mean_distance_from_equality() -> None:
+    money = np.array([6.0, 3.0, 1.0])
+    # Lorenz curve 0.6, 0.9, 1 against 1/3, 2/3, 1; backwards 0.1, 0.4, 1.
+    assert judge.concentration(money, money) == pytest.approx(0.5 / 3)
+    assert judge.concentration(-money, money) == pytest.approx(-0.5 / 3)
 
 
 def test_a_weight_in_the_gini_of_money_is_a_row_repeated() -> None:

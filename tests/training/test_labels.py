@@ -111,6 +111,37 @@ def test_a_fund_opened_within_90_days_is_a_take_up(hand: DatedBank) -> None:
     assert target(hand, FUND, AS_OF - timedelta(1)) == 0.0
 
 
+@pytest.mark.parametrize(
+    "day, left_out",
+    [
+        (AS_OF - timedelta(91), {}),
+        (AS_OF - timedelta(90), {"contacted": 1}),
+        (AS_OF + timedelta(89), {"contacted": 1}),
+        (AS_OF + timedelta(90), {}),
+    ],
+)
+def test_who_is_reached_by_a_contact_does_not_teach_what_happens_without_one(
+    hand: DatedBank, day: date, left_out: dict[str, int]
+) -> None:
+    hand.add("contacts", on=str(day), family="fund", arm="treated", outcome="delivered")
+    assert ask(hand, FUND).left_out == left_out
+    assert ask(hand, propensity("insurance")).left_out == {}
+    spine = pd.DataFrame({"customer_id": ["C1"], "as_of": [AS_OF]})
+    assert statuses(hand.load(), FUND, spine) == ["scorable"]
+
+
+@pytest.mark.parametrize(
+    "arm, outcome",
+    [("control", "assigned"), ("treated", "assigned"), ("treated", "undelivered")],
+)
+def test_whom_no_contact_reaches_teaches_what_happens_without_one(
+    hand: DatedBank, arm: str, outcome: str
+) -> None:
+    hand.add("contacts", on=str(AS_OF), family="fund", arm=arm, outcome=outcome)
+    hand.add("accounts", on=str(AS_OF), account_id="A2", product_id="fund")
+    assert target(hand, FUND) == 1.0
+
+
 def test_default_is_more_than_ninety_days_past_due_within_a_year(hand: DatedBank) -> None:
     hand.add("loans", on="2022-06-01", loan_id="L1")
     hand.add("repayments", on="2023-01-30", loan_id="L1", outstanding=500)
@@ -173,6 +204,14 @@ def test_who_holds_a_fund_is_not_asked_whether_they_want_one(hand: DatedBank) ->
 
 
 def test_who_owes_nothing_cannot_default(hand: DatedBank) -> None:
+    assert ask(hand, CREDIT_RISK).left_out == {"no_exposure": 1}
+
+
+def test_who_has_given_back_the_card_cannot_default_on_it(hand: DatedBank) -> None:
+    hand.add("accounts", on="2022-01-01", account_id="A2", product_id="credit_card")
+    hand.add("statements", on="2023-01-10", account_id="A2", credit_limit=500)
+    assert ask(hand, CREDIT_RISK).left_out == {}
+    hand.add("closings", on="2023-01-20", account_id="A2", reason="customer")
     assert ask(hand, CREDIT_RISK).left_out == {"no_exposure": 1}
 
 

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
+from data.audit import GENESIS, Record, append, first_broken
 from data.database import AUDIT, AUDIT_PAYLOADS, Database
 from data.warehouse import canonical_json
-from serving.audit import GENESIS, Record, append, first_broken
 
 
 def write(database: Database, count: int = 5) -> list[Record]:

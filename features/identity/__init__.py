@@ -1,0 +1,1 @@
+"""Which records of several systems are one customer."""
