@@ -137,7 +137,8 @@ def default_within_a_year(now: Now, outlook: Outlook) -> Floats:
     owing = months_owing(now.book)
     within = np.arange(1, YEAR + 1)[:, None] <= owing
     chance: Floats = (first * within).sum(axis=0)
-    return chance
+    # Whoever kept a mortgage when all else was written off goes on paying it.
+    return np.where(now.book.trouble == WRITTEN_OFF, 0.0, chance)
 
 
 def months_owing(book: Book) -> Ints:
@@ -147,8 +148,9 @@ def months_owing(book: Book) -> Ints:
 
 
 def may_default(book: Book) -> Flags:
-    """Who owes or may owe, and is not in default already."""
-    return exposed(book) & (book.trouble < DEFAULT_1) & (book.mood < CLOSED)
+    """Who owes or may owe, and was not in default within the last year."""
+    over = (book.trouble == WRITTEN_OFF) & (book.chased >= YEAR)
+    return exposed(book) & ((book.trouble < DEFAULT_1) | over) & (book.mood < CLOSED)
 
 
 def window_weights(month: Month) -> Floats:

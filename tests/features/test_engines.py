@@ -47,7 +47,7 @@ def test_a_profile_built_online_has_the_bits_of_the_offline_row(
 
 def test_a_profile_online_is_that_of_the_book_on_any_day(little: Warehouse) -> None:
     last = extent(little)[1]
-    customer = "C00000007"
+    customer = customers_as_of(little, [last]).customer_id[7]
     days = [last - timedelta(back) for back in (0, 1, 29, 211, 500)]
     spine = pd.DataFrame({"customer_id": customer, "as_of": days})
     online = [profile_of(little, customer, day).frame for day in days]
@@ -59,7 +59,7 @@ class Joining:
 
     def __init__(self, warehouse: Warehouse) -> None:
         duck = DuckEngine(warehouse)
-        self.manifest.tables, self.manifest = duck.tables, duck.manifest
+        self.manifest = duck.manifest
         self.facts, self.spine = duck.facts, duck.spine
 
 
@@ -127,7 +127,7 @@ def test_a_stranger_has_no_profile_online(little: Warehouse) -> None:
 
 def test_a_day_outside_the_data_has_no_profile_online(little: Warehouse) -> None:
     with pytest.raises(FeatureError, match="as-of 1999-12-31 lies outside the data"):
-        profile_of(little, "C00000007", date(1999, 12, 31))
+        profile_of(little, "nobody", date(1999, 12, 31))
 
 
 def test_only_the_features_asked_for_are_built_online(hand: DatedBank) -> None:

