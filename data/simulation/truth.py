@@ -150,7 +150,8 @@ def months_owing(book: Book) -> Ints:
 def may_default(book: Book) -> Flags:
     """Who owes or may owe, and was not in default within the last year."""
     over = (book.trouble == WRITTEN_OFF) & (book.chased >= YEAR)
-    return exposed(book) & ((book.trouble < DEFAULT_1) | over) & (book.mood < CLOSED)
+    asked: Flags = exposed(book) & ((book.trouble < DEFAULT_1) | over) & (book.mood < CLOSED)
+    return asked
 
 
 def window_weights(month: Month) -> Floats:
