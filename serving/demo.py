@@ -132,18 +132,18 @@ def _train() -> None:
 
 
 def _customer_for_all(book: BookRun, scorer: Scorer) -> str:
-    """A customer whom the most questions fit, then the most models; of equals the last."""
+    """A customer whom the most questions fit, then the most models; of equals the first."""
     fits: dict[str, list[str]] = {}
     for name in scorer.models:
         table = pq.read_table(book.folder / f"{name}.parquet", columns=["customer_id", "status"])
         for customer, status in zip(*(c.to_pylist() for c in table.columns), strict=True):
             fits.setdefault(customer, []).extend([name] if status == SCORABLE else [])
 
-    def breadth(customer: str) -> tuple[int, int, str]:
+    def breadth(customer: str) -> tuple[int, int]:
         names = fits[customer]
-        return len({name.partition(".")[0] for name in names}), len(names), customer
+        return len({name.partition(".")[0] for name in names}), len(names)
 
-    return max(fits, key=breadth)
+    return max(sorted(fits), key=breadth)
 
 
 def show_answer(given: Answer) -> None:
