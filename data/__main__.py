@@ -55,6 +55,11 @@ def load_source(
             opened, Warehouse(), replace=replace, reject_limit=reject_limit, progress=report
         )
     show_reconciliation(loaded)
+    if records := Warehouse().unidentified():
+        note(
+            f"{records:,} records of several systems stand for themselves until"
+            " ./zhike features identify finds which of them are one customer"
+        )
     for file, reason in opened.refused.items():
         note(f"refused as a source of features: {file}: {reason}")
 

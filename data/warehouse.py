@@ -260,6 +260,24 @@ class Warehouse:
         answer: pd.DataFrame = connection.sql(query).to_arrow_table().to_pandas()
         return answer
 
+    def unidentified(self) -> int:
+        """Records that no run of identification has seen, where several systems keep them."""
+        manifest = self.manifest
+        if "customers" not in manifest.tables:
+            return 0
+        known = (
+            f"SELECT record_id FROM {CROSSWALK}" if CROSSWALK in manifest.tables else "SELECT ''"
+        )
+        [(records,)] = (
+            self.connect(manifest, resolved=False)
+            .sql(
+                "SELECT CASE WHEN count(DISTINCT system) > 1 THEN count(DISTINCT customer_id)"
+                f" FILTER (customer_id NOT IN ({known})) ELSE 0 END FROM customers"
+            )
+            .fetchall()
+        )
+        return int(records)
+
     def rejects(self, limit: int) -> list[tuple[str, int, str, str]]:
         """The newest rows set aside: file, line, column, reason."""
         found: list[tuple[str, int, str, str]] = []

@@ -185,6 +185,7 @@ def test_a_simulated_bank_can_be_loaded(data: Command, tmp_path: Path) -> None:
     assert "simulated 50 customers over 3 months" in said.out
     loaded = data("load", folder, "--source", "simulated")
     assert loaded.status == 0
+    assert "records of several systems stand for themselves" in loaded.err
     assert "truth" not in loaded.out
     assert "rejected" not in loaded.err
 

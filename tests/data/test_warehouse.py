@@ -312,6 +312,18 @@ def test_what_a_record_tells_counts_once_it_is_known_whose_it_is(bank: SmallBank
     assert list(days > 29_999) == [False, True]
 
 
+def test_records_of_one_system_need_no_identification(bank: SmallBank) -> None:
+    bank.load()
+    assert bank.warehouse.unidentified() == 0
+
+
+def test_records_of_several_systems_wait_for_identification(bank: SmallBank) -> None:
+    header = "customer_id,event_at,known_at,system"
+    rows = [f"C{i},2024-01-01,2024-01-01,{system}" for i, system in enumerate(("core", "cards"), 1)]
+    bank.csv("customers", *rows, header=header)
+    assert identified(bank, ("C1", "C1", 0, 1)).unidentified() == 1
+
+
 def test_the_newest_identification_holds_and_unknown_records_stand_for_themselves(
     bank: SmallBank,
 ) -> None:
