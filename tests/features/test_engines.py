@@ -39,10 +39,22 @@ def test_every_feature_can_be_built_from_the_simulated_bank(offline: Profiles) -
 def test_a_profile_built_online_has_the_bits_of_the_offline_row(
     little: Warehouse, spine: pd.DataFrame, offline: Profiles
 ) -> None:
-    for place in range(0, len(spine), 7):
+    """F23"""
+    for place in range(0, len(spine), len(spine) // 12):
         row = spine.iloc[place]
         alone = profile_of(little, row["customer_id"], row["as_of"])
         assert same_bits(alone.frame, offline.frame.iloc[[place]].reset_index(drop=True)), row
+
+
+@pytest.mark.slow
+def test_a_thousand_profiles_built_online_have_the_bits_of_the_book(little: Warehouse) -> None:
+    """F23"""
+    last = extent(little)[1]
+    days = [last - timedelta(back) for back in (0, 40, 200, 500, 800)]
+    rows = customers_as_of(little, days).sample(1_000, random_state=23, ignore_index=True)
+    book = build(little, rows).frame
+    online = [profile_of(little, who, day).frame for who, day in rows.itertuples(index=False)]
+    assert same_bits(pd.concat(online, ignore_index=True), book)
 
 
 def test_a_profile_online_is_that_of_the_book_on_any_day(little: Warehouse) -> None:
