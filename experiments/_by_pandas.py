@@ -27,9 +27,9 @@ def measure_of(feature: Feature, columns: Iterable[str]) -> Measure:
 
 def additive(engine: DuckEngine) -> list[Feature]:
     """The features that are sums, counts, minima and maxima of facts, and their arithmetic."""
-    found = []
+    found, tables = [], set(engine.manifest.tables)
     for feature in CATALOGUE.values():
-        if feature.source and feature.measure:
+        if feature.source and tables.issuperset(feature.source.tables):
             parts = measure_of(feature, engine.rows(feature.source).columns).parts
             if all(p.aggregate in ADDITIVE and p.rows.state is None for p in parts):
                 found.append(feature)
