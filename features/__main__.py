@@ -17,15 +17,22 @@ from data.errors import ConfigurationError, FeatureError
 from data.terminal import application, err, out, plain, progress, run, show_table
 from data.warehouse import Warehouse
 from features import spark
+from features.batches import build_snapshot
 from features.catalogue import CATALOGUE
 from features.documentation import catalogue_page, entries, window
-from features.engines import DuckEngine, Engine
+from features.engines import Engine
 from features.identity.reviews import decide, queue, sides
 from features.identity.run import Identified, identify
 from features.online import profile_of
-from features.profile import build
-from features.snapshot import read_spine, write_snapshot
+from features.restatement import difference
+from features.snapshot import read_snapshot, read_spine
 from features.spine import customers_as_of, extent, month_ends, newest_as_of, refuse_outside
+
+
+class Step(Enum):
+    """From one as-of day to the next."""
+
+    month = "month"
 
 
 class Chosen(Enum):
@@ -62,7 +69,8 @@ def show_catalogue(
 @app.command("build")
 def build_profiles(
     as_of: Annotated[str, typer.Option(help="Day, YYYY-MM-DD; default: the last month-end.")] = "",
-    count: Annotated[int, typer.Option(min=1, help="Month-ends up to that day.")] = 1,
+    every: Annotated[Step, typer.Option(help="From one as-of day to the next.")] = Step.month,
+    count: Annotated[int, typer.Option(min=1, help="As-of days up to that day.")] = 1,
     spine: Annotated[
         Path | None, typer.Option(help="CSV or Parquet of customer_id and as_of instead.")
     ] = None,
@@ -75,13 +83,36 @@ def build_profiles(
     warehouse = Warehouse()
     rows = _rows(warehouse, as_of, count, spine)
     with progress("profiles") as report, _opened(warehouse, engine, master) as store:
-        profiles = build(store, rows, progress=report)
-    snapshot = write_snapshot(profiles)
-    out.print(f"{len(rows):,} profiles of {len(profiles.features)} features in {snapshot.folder}")
-    for name, reason in profiles.absent.items():
+        snapshot = build_snapshot(store, rows, progress=report)
+    told = snapshot.lineage
+    out.print(f"{len(rows):,} profiles of {len(told.features)} features in {snapshot.folder}")
+    for name, reason in told.absent.items():
         err.print(f"absent: {name}: {reason}")
-    for name, reason in profiles.stale.items():
+    for name, reason in told.stale.items():
         err.print(f"stale: {name}: {reason}", soft_wrap=True)
+
+
+@app.command("diff")
+def show_difference(
+    old: Annotated[Path, typer.Argument(help="Folder of a snapshot.")],
+    new: Annotated[Path, typer.Argument(help="Folder of a later one.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Tell what later facts changed: which features, in how many profiles."""
+    found = difference(read_snapshot(old), read_snapshot(new))
+    if as_json:
+        print(json.dumps(asdict(found)))
+        return
+    out.print(
+        f"{found.rows:,} profiles are in both, {found.changed:,} of them differ;"
+        f" {found.removed:,} are gone, {found.added:,} are new."
+    )
+    for label, names in (("gone", found.features_removed), ("new", found.features_added)):
+        if names:
+            out.print(f"Features that are {label}: {', '.join(names)}", soft_wrap=True)
+    if found.features:
+        rows = [(name, f"{count:,}") for name, count in found.features.items()]
+        show_table("Features that differ", ("feature", "profiles"), rows)
 
 
 @app.command("identify")
@@ -196,9 +227,9 @@ def _rows(warehouse: Warehouse, as_of: str, count: int, spine: Path | None) -> p
 
 
 @contextmanager
-def _opened(warehouse: Warehouse, engine: Chosen, master: str) -> Iterator[Engine]:
+def _opened(warehouse: Warehouse, engine: Chosen, master: str) -> Iterator[Warehouse | Engine]:
     if engine is Chosen.duckdb:
-        yield DuckEngine(warehouse)
+        yield warehouse
     else:
         with spark.session(master or "local[*]") as session:
             yield spark.SparkEngine(warehouse, session)

@@ -40,7 +40,8 @@ def _aggregated(engine: Engine, spine: pa.Table, source: Source, parts: list[Par
     for cut in cuts:
         known = known.with_columns(_is_state(source.entity or "", cut))
     if any(part.aggregate == "day_sum" for part in parts):
-        known = known.with_columns(_until(source.entity or ""))
+        columns = sorted(engine.facts(source).collect_schema().names())
+        known = known.with_columns(_until(source.entity or "", columns))
     asked = {f"p{i}": p for i, p in enumerate(parts) if p.aggregate != "as_of"}
     rows = {} if not asked else _answers(known, asked)
     as_of = spine["as_of_day"].to_numpy().astype(np.float64)
@@ -106,9 +107,13 @@ def _is_state(entity: str, cut: Cut) -> nw.Expr:
     return (old & (newest == _STAMP)).fill_null(False).alias(cut.name)
 
 
-def _until(entity: str) -> nw.Expr:
-    """The day on which the next state begins: the as-of day for the last one."""
-    following = _EVENT.shift(-1).over("place", entity, order_by=["moment", "known_day"])
+def _until(entity: str, columns: list[str]) -> nw.Expr:
+    """The day on which the next state begins: the as-of day for the last one.
+
+    Of states of one second and day the last is the one whose columns, by name, are the greatest.
+    """
+    order = dict.fromkeys(["moment", "known_day", *columns])
+    following = _EVENT.shift(-1).over("place", entity, order_by=list(order))
     return nw.coalesce(following, _AS_OF).alias("until_day")
 
 

@@ -21,6 +21,7 @@ import numba
 Longs = npt.NDArray[np.int64]
 Ints = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
 
 SUM, COUNT, MIN, MAX = range(4)
 FOREVER = 1 << 30  # days; older than any fact
@@ -55,8 +56,8 @@ def window(
     as_of: Ints,
     oldest: int,
     youngest: int,
-    out: Longs,
-    found: Longs,
+    empty: float,
+    out: Floats,
 ) -> None:
     """Aggregate the facts whose age is over ``youngest`` and at most ``oldest`` days."""
     for row in range(len(customer)):
@@ -77,8 +78,10 @@ def window(
                 elif aggregate == MAX:
                     total = max(total, one)
                 count += 1
-        out[row] = count if aggregate == COUNT else total
-        found[row] = count
+        if count == 0:
+            out[row] = empty
+        else:
+            out[row] = count if aggregate == COUNT else total
 
 
 @_compiled
@@ -92,7 +95,7 @@ def window_distinct(
     as_of: Ints,
     oldest: int,
     youngest: int,
-    out: Longs,
+    out: Floats,
 ) -> None:
     """Count the different codes of the facts of a window."""
     seen = np.full(codes, -1, np.int64)
@@ -159,8 +162,8 @@ def over_states(
     as_of: Ints,
     oldest: int,
     youngest: int,
-    out: Longs,
-    found: Longs,
+    empty: float,
+    out: Floats,
 ) -> None:
     """Aggregate the facts that are states, where they are kept and inside the window."""
     for row in range(len(as_of)):
@@ -179,8 +182,10 @@ def over_states(
                 elif aggregate == MAX:
                     total = max(total, one)
                 count += 1
-        out[row] = count if aggregate == COUNT else total
-        found[row] = count
+        if count == 0:
+            out[row] = empty
+        else:
+            out[row] = count if aggregate == COUNT else total
 
 
 @_compiled
@@ -194,7 +199,7 @@ def day_sums(
     customer: Ints,
     as_of: Ints,
     days: int,
-    out: Longs,
+    out: Floats,
 ) -> None:
     """Each state's value times the days of the last ``days`` on which it held, added up."""
     for row in range(len(customer)):

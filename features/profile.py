@@ -67,26 +67,64 @@ def build(
         FeatureError: an unknown feature; a spine without its columns, with a row twice, or with
             a row that names no customer or no day; a feature that is not one number a customer.
     """
-    wanted = [feature_named(name) for name in (features or CATALOGUE)]
-    rows = _spine_table(spine)
     engine = DuckEngine(store) if isinstance(store, Warehouse) else store
+    plan = planned(engine.manifest, features)
+    rows = spine_table(spine)
+    values = reckoned(engine, rows, plan, progress)
+    stale = stale_on(engine.manifest, plan.present, spine["as_of"].unique())
+    frame = _frame(spine, plan.present, values)
+    return Profiles(frame, plan.present, plan.absent, engine.manifest.digest, stale)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be computed.
+
+    Attributes:
+        needed: the features and what they are computed from, inputs first.
+        present: names of the features wanted that can be built.
+        absent: feature -> why it cannot be.
+    """
+
+    needed: tuple[Feature, ...]
+    present: tuple[str, ...]
+    absent: dict[str, str]
+
+
+def planned(manifest: Manifest, features: Iterable[str] | None) -> Plan:
+    """Which features can be built from a state of the warehouse; None means the whole catalogue.
+
+    Raises:
+        FeatureError: an unknown feature.
+    """
+    wanted = [feature_named(name) for name in (features or CATALOGUE)]
     needed = _with_inputs(wanted)
-    absent = _absent(needed, engine.manifest.tables)
+    absent = _absent(needed, manifest.tables)
+    names = dict.fromkeys(f.name for f in wanted if f.name not in absent)
+    possible = tuple(f for f in needed if f.name not in absent)
+    return Plan(possible, tuple(names), absent)
+
+
+def reckoned(
+    engine: Engine, rows: pa.Table, plan: Plan, progress: Progress | None = None
+) -> dict[str, Array]:
+    """A number for each row of a spine table and each feature of a plan, its inputs too.
+
+    Raises:
+        FeatureError: a feature that is not one number a customer, or whose source lacks a column.
+    """
     values: dict[str, Array] = {}
-    sources = {f.source.name: f.source for f in needed if f.source and f.name not in absent}
+    sources = {f.source.name: f.source for f in plan.needed if f.source}
     for number, source in enumerate(sources.values()):
         if progress:
             progress(source.name, number, len(sources))
-        mine = [f for f in needed if f.source is source and f.name not in absent]
+        mine = [f for f in plan.needed if f.source is source]
         values |= _measured(engine, rows, source, mine)
-    for feature in needed:
-        if feature.combine and feature.name not in absent:
+    for feature in plan.needed:
+        if feature.combine:
             found = feature.combine(*(values[i.name] for i in feature.inputs))
-            values[feature.name] = _numbers(feature, found, len(spine))
-    present = tuple(dict.fromkeys(f.name for f in wanted if f.name in values))
-    days = sorted({_as_of_day(day) for day in spine["as_of"]})
-    stale = _stale([CATALOGUE[name] for name in present], engine.manifest, days)
-    return Profiles(_frame(spine, present, values), present, absent, engine.manifest.digest, stale)
+            values[feature.name] = _numbers(feature, found, rows.num_rows)
+    return values
 
 
 def _frame(
@@ -102,7 +140,12 @@ def _frame(
     return frame
 
 
-def _spine_table(spine: pd.DataFrame) -> pa.Table:
+def spine_table(spine: pd.DataFrame) -> pa.Table:
+    """A spine as the engines take it: customer_id, as_of_day and place, the row's number.
+
+    Raises:
+        FeatureError: a column is missing, a row stands twice, or names no customer or no day.
+    """
     if not {"customer_id", "as_of"} <= set(spine.columns):
         raise FeatureError(
             f"a spine has the columns customer_id and as_of; this one has {list(spine.columns)}."
@@ -153,9 +196,11 @@ def _absent(features: Sequence[Feature], tables: tuple[str, ...]) -> dict[str, s
     return absent
 
 
-def _stale(features: Sequence[Feature], manifest: Manifest, days: Sequence[int]) -> dict[str, str]:
+def stale_on(manifest: Manifest, names: Iterable[str], as_of: Iterable[object]) -> dict[str, str]:
+    """Feature -> the days without a file that it would read for one of the as-of days."""
     stale = {}
-    for feature in features:
+    days = sorted({_as_of_day(day) for day in as_of})
+    for feature in [CATALOGUE[name] for name in names]:
         reached = {gap for f in _with_inputs([feature]) for gap in _gaps(f, manifest, days)}
         tables = sorted({gap.table for gap in reached})
         named = (listed(sorted(str(g.day) for g in reached if g.table == t)) for t in tables)

@@ -1,9 +1,9 @@
 """Immutable snapshots of profiles, each with what it was built from."""
 
-import hashlib
-import io
 import json
-from dataclasses import dataclass
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -13,21 +13,62 @@ import pyarrow.parquet as pq
 
 from data.errors import FeatureError
 from data.settings import settings
-from data.warehouse import canonical_json, file_digest, replace_file
+from data.warehouse import canonical_json, file_digest, flush, replace_file
 from features import catalogue
 from features.profile import Profiles
 
 _SPINE: dict[str, pa.DataType] = {"customer_id": pa.string(), "as_of": pa.date32()}
+ROW_GROUP = 32_768
+PROFILES = "profiles.parquet"
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """What profiles were built from.
+
+    Attributes:
+        manifest: digest of the warehouse manifest.
+        absent: feature -> why it could not be built.
+        stale: feature -> the days within its reach for which a file had not come.
+        catalogue: version of the catalogue.
+    """
+
+    manifest: str
+    features: tuple[str, ...]
+    absent: dict[str, str]
+    stale: dict[str, str]
+    catalogue: str = field(default_factory=catalogue.version)
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Profiles on disk: their folder, their digest and the digest of the warehouse manifest."""
+    """Profiles on disk: their folder, their digest and what they were built from."""
 
     folder: Path
     digest: str
-    manifest: str
-    features: tuple[str, ...]
+    lineage: Lineage
+
+    @property
+    def manifest(self) -> str:
+        """Digest of the warehouse manifest."""
+        return self.lineage.manifest
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the features, in the order of their columns."""
+        return self.lineage.features
+
+    @property
+    def path(self) -> Path:
+        """The file of profiles.
+
+        Raises:
+            FeatureError: the file is not what its lineage vouches for.
+        """
+        path = self.folder / PROFILES
+        if not path.is_file() or file_digest(path) != self.digest:
+            raise FeatureError(f"{path} is missing or damaged; build the snapshot again.")
+        return path
 
     def frame(self) -> pd.DataFrame:
         """The profiles: customer_id, as_of and the features.
@@ -35,32 +76,72 @@ class Snapshot:
         Raises:
             FeatureError: the file is not what its lineage vouches for.
         """
-        path = self.folder / "profiles.parquet"
-        if not path.is_file() or file_digest(path) != self.digest:
-            raise FeatureError(f"{path} is missing or damaged; build the snapshot again.")
-        return pq.read_table(path).to_pandas()
+        return pq.read_table(self.path).to_pandas()
 
 
 def write_snapshot(profiles: Profiles) -> Snapshot:
     """Write profiles under the digest of their bytes; the same profiles give the same folder."""
-    table = pa.Table.from_pandas(profiles.frame, preserve_index=False).replace_schema_metadata()
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
-    content = buffer.getvalue()
-    digest = hashlib.sha256(content).hexdigest()
-    folder = settings().snapshots / digest[:24]
-    lineage = {
-        "profiles": digest,
-        "manifest": profiles.manifest,
-        "catalogue": catalogue.version(),
-        "features": list(profiles.features),
-        "absent": profiles.absent,
-        "stale": profiles.stale,
-        "rows": len(profiles.frame),
-    }
-    replace_file(folder / "profiles.parquet", content)
-    replace_file(folder / "lineage.json", canonical_json(lineage).encode())
-    return Snapshot(folder, digest, profiles.manifest, profiles.features)
+    lineage = Lineage(profiles.manifest, profiles.features, profiles.absent, profiles.stale)
+    with Draft(lineage) as draft:
+        rows = pa.Table.from_pandas(profiles.frame, draft.schema, preserve_index=False)
+        draft.add(rows.replace_schema_metadata())
+        return draft.kept()
+
+
+class Draft:
+    """A snapshot being written, piece by piece; what is not kept leaves nothing behind.
+
+    The same rows give the same bytes, however they are cut into pieces.
+    """
+
+    def __init__(self, lineage: Lineage) -> None:
+        names = lineage.features
+        self.schema = pa.schema([*_SPINE.items(), *((name, pa.float64()) for name in names)])
+        self._lineage, self._rows = lineage, 0
+        self._waiting = self.schema.empty_table()
+
+    def __enter__(self) -> "Draft":
+        settings().snapshots.mkdir(parents=True, exist_ok=True)
+        self.folder = Path(tempfile.mkdtemp(prefix=".draft-", dir=settings().snapshots))
+        # Numbers of a profile seldom repeat: as they are they are smaller than with a dictionary.
+        self._writer = pq.ParquetWriter(
+            self._path, self.schema, compression="zstd", write_page_checksum=True,
+            use_dictionary=list(_SPINE),  # type: ignore[arg-type]  # the stub knows all or none
+        )  # fmt: skip
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def _path(self) -> Path:
+        return self.folder / PROFILES
+
+    def add(self, rows: pa.Table) -> None:
+        """Rows that follow those added before."""
+        self._waiting = pa.concat_tables([self._waiting, rows.cast(self.schema)])
+        while self._waiting.num_rows >= ROW_GROUP:
+            self._write(self._waiting.slice(0, ROW_GROUP))
+            self._waiting = self._waiting.slice(ROW_GROUP)
+
+    def _write(self, rows: pa.Table) -> None:
+        self._writer.write_table(rows.combine_chunks(), row_group_size=ROW_GROUP)
+        self._rows += rows.num_rows
+
+    def kept(self) -> Snapshot:
+        """Write what is left and give the snapshot its place."""
+        if self._waiting.num_rows:
+            self._write(self._waiting)
+        self._writer.close()
+        digest = file_digest(self._path)
+        folder = settings().snapshots / digest[:24]
+        folder.mkdir(exist_ok=True)
+        flush(self._path)
+        self._path.replace(folder / self._path.name)
+        told = asdict(self._lineage) | {"profiles": digest, "rows": self._rows}
+        replace_file(folder / "lineage.json", canonical_json(told).encode())
+        return Snapshot(folder, digest, self._lineage)
 
 
 def read_snapshot(folder: Path) -> Snapshot:
@@ -70,10 +151,12 @@ def read_snapshot(folder: Path) -> Snapshot:
         FeatureError: there is no snapshot in it.
     """
     try:
-        lineage = json.loads((folder / "lineage.json").read_text())
-        return Snapshot(
-            folder, lineage["profiles"], lineage["manifest"], tuple(lineage["features"])
-        )
+        told = json.loads((folder / "lineage.json").read_text())
+        lineage = Lineage(
+            told["manifest"], tuple(told["features"]), told["absent"], told["stale"],
+            told["catalogue"],
+        )  # fmt: skip
+        return Snapshot(folder, told["profiles"], lineage)
     except (OSError, ValueError, KeyError, TypeError):
         raise FeatureError(f"{folder} holds no snapshot of profiles.") from None
 

@@ -37,12 +37,14 @@ class Spine:
         customer: the customer's number.
         place: where each row stands in the spine that was given.
         identifiers: the customers' identifiers and numbers.
+        in_order: whether the spine given is in this order already.
     """
 
     customer: Ints
     as_of: Ints
     place: Longs
     identifiers: pa.Table
+    in_order: bool
 
     @classmethod
     def of(cls, rows: pa.Table) -> "Spine":
@@ -57,12 +59,15 @@ class Spine:
             as_of[place],
             place,
             pa.table({"customer_id": names.dictionary, "customer": pa.array(numbers)}),
+            bool((np.diff(place) == 1).all()),
         )
 
     def as_given(self, found: Array) -> Array:
         """Numbers of the rows in the order in which they were given."""
         if np.shape(found) != self.place.shape:
             return found  # the caller tells whose fault it is
+        if self.in_order:
+            return found
         given = np.empty(len(found))
         given[self.place] = found
         return given
@@ -157,13 +162,18 @@ class Asked:
 
 def _read(engine: DuckEngine, source: Source, spine: Spine) -> pl.DataFrame:
     engine.connection.register("identifiers", spine.identifiers)
-    order = f"f.{source.entity}, event_day, moment" if source.entity else "event_day"
+    columns = sorted(engine.rows(source).columns)
+    # Tied states stand in the order of all that they say, so that the last one is always the same.
+    order = ["event_day", "known_day"]
+    if source.entity:
+        order = list(dict.fromkeys([source.entity, "event_day", "moment", "known_day", *columns]))
+        order.remove("customer_id")
     last = int(spine.as_of.max(initial=0))
     rows = engine.connection.sql(
-        f"SELECT f.* EXCLUDE (customer_id), i.customer FROM ({source.query}) f"
+        f"SELECT f.* EXCLUDE (customer_id), i.customer FROM ({engine.query(source)}) f"
         " JOIN identifiers i ON f.customer_id = i.customer_id"
         f" WHERE f.event_day < {last} AND f.known_day < {last}"
-        f" ORDER BY i.customer, {order}, known_day"
+        f" ORDER BY {', '.join(['i.customer', *(f'f.{name}' for name in order)])}"
     ).to_arrow_table()
     frame = pl.from_arrow(rows)
     assert isinstance(frame, pl.DataFrame)
@@ -212,44 +222,39 @@ def _states(facts: Sorted, spine: Spine, cut: Cut) -> States:
 def _answer(facts: Sorted, spine: Spine, standing: dict[Cut, States], part: Part) -> Array:
     if part.aggregate == "as_of":
         return spine.as_of.astype(np.float64)
-    out, found = np.zeros((2, len(spine.customer)), np.int64)
+    out = np.empty(len(spine.customer))
     oldest = FOREVER if part.rows.oldest is None else part.rows.oldest
     if part.aggregate == "day_sum" or part.rows.state:
-        _over_entities(facts, spine, standing, part, oldest, out, found)
+        _over_entities(facts, spine, standing, part, oldest, out)
     else:
-        _over_window(facts, spine, part, oldest, out, found)
-    return np.where(found == 0, part.empty, out.astype(np.float64))
+        _over_window(facts, spine, part, oldest, out)
+    return out
 
 
 def _over_entities(
     facts: Sorted, spine: Spine, standing: dict[Cut, States], part: Part, oldest: int,
-    out: Longs, found: Longs,
+    out: Array,
 ) -> None:  # fmt: skip
     value, kept = facts.values(part)
     if part.rows.state and part.aggregate == "distinct":
-        found[:] = 1
         out[:] = _distinct_states(*standing[part.rows.state], _codes(value), kept, len(out))
         return
     numbers = _numbers(value)
     if part.rows.state:
         kernels.over_states(
             _AGGREGATES[part.aggregate], *standing[part.rows.state], facts.event, numbers, kept,
-            spine.as_of, oldest, part.rows.youngest, out, found,
+            spine.as_of, oldest, part.rows.youngest, part.empty, out,
         )  # fmt: skip
         return
-    found[:] = 1
     kernels.day_sums(
         *facts.by_entity, facts.event, facts.known, numbers, kept,
         spine.customer, spine.as_of, oldest, out,
     )  # fmt: skip
 
 
-def _over_window(
-    facts: Sorted, spine: Spine, part: Part, oldest: int, out: Longs, found: Longs
-) -> None:
+def _over_window(facts: Sorted, spine: Spine, part: Part, oldest: int, out: Array) -> None:
     some, ages = facts.kept(part), (oldest, part.rows.youngest)
     if part.aggregate == "distinct":
-        found[:] = 1
         code = _codes(some.value)
         kernels.window_distinct(
             some.starts, some.event, some.known, code, int(code.max(initial=-1)) + 1,
@@ -258,7 +263,7 @@ def _over_window(
         return
     kernels.window(
         _AGGREGATES[part.aggregate], some.starts, some.event, some.known, _numbers(some.value),
-        spine.customer, spine.as_of, *ages, out, found,
+        spine.customer, spine.as_of, *ages, part.empty, out,
     )  # fmt: skip
 
 

@@ -38,6 +38,9 @@ class LabelContract:
             another question. It may read the future: serving answers these rows all the same.
         needs: tables without which nobody can be labelled.
         spine: where the rows come from.
+
+    Raises:
+        TrainingError: the window would begin before the as-of day, where the features end.
     """
 
     question: str
@@ -53,6 +56,14 @@ class LabelContract:
     gap_days: int = 0
     lag_days: int = 31
     spine: Literal["month_ends", "day_before_loan"] = "month_ends"
+
+    def __post_init__(self) -> None:
+        if min(self.gap_days, self.horizon_days, self.lag_days) < 0:
+            raise TrainingError(
+                f"label {self.version}: a gap of {self.gap_days}, a horizon of {self.horizon_days}"
+                f" and a lag of {self.lag_days} days overlap what the features see; each is at"
+                " least 0."
+            )
 
     def mature(self, as_of: date, last: date) -> bool:
         """Whether the outcome of ``as_of`` is fully known on the last day of the data."""

@@ -6,7 +6,13 @@ from experiments.__main__ import main, names
 
 
 def test_the_experiments_are_the_modules_of_the_package() -> None:
-    assert {"attainable", "explanation_speed", "simulated_bank", "simulation_speed"} <= set(names())
+    assert {
+        "attainable",
+        "explanation_speed",
+        "feature_speed",
+        "simulated_bank",
+        "simulation_speed",
+    } <= set(names())
 
 
 @pytest.mark.parametrize("arguments", [[], ["alchemy"]])

@@ -5,10 +5,14 @@ import warnings
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from data.errors import ConfigurationError, FeatureError, UnknownCustomer
@@ -16,7 +20,7 @@ from data.warehouse import Warehouse
 from features.__main__ import app
 from features.catalogue import CATALOGUE
 from features.definition import Facts, Measure, feature
-from features.engines import DuckEngine
+from features.engines import DuckEngine, PolarsEngine
 from features.online import profile_of
 from features.profile import Profiles, build
 from features.sources import BALANCES
@@ -39,10 +43,22 @@ def test_every_feature_can_be_built_from_the_simulated_bank(offline: Profiles) -
 def test_a_profile_built_online_has_the_bits_of_the_offline_row(
     little: Warehouse, spine: pd.DataFrame, offline: Profiles
 ) -> None:
-    for place in range(0, len(spine), 7):
+    """F23"""
+    for place in range(0, len(spine), len(spine) // 12):
         row = spine.iloc[place]
         alone = profile_of(little, row["customer_id"], row["as_of"])
         assert same_bits(alone.frame, offline.frame.iloc[[place]].reset_index(drop=True)), row
+
+
+@pytest.mark.slow
+def test_a_thousand_profiles_built_online_have_the_bits_of_the_book(little: Warehouse) -> None:
+    """F23"""
+    last = extent(little)[1]
+    days = [last - timedelta(back) for back in (0, 40, 200, 500, 800)]
+    rows = customers_as_of(little, days).sample(1_000, random_state=23, ignore_index=True)
+    book = build(little, rows).frame
+    online = [profile_of(little, who, day).frame for who, day in rows.itertuples(index=False)]
+    assert same_bits(pd.concat(online, ignore_index=True), book)
 
 
 def test_a_profile_online_is_that_of_the_book_on_any_day(little: Warehouse) -> None:
@@ -64,6 +80,7 @@ class Joining:
 
 
 def test_the_passes_over_sorted_facts_give_the_bits_of_the_join(little: Warehouse) -> None:
+    """F22"""
     last = extent(little)[1]
     spine = customers_as_of(little, [last - timedelta(back) for back in (0, 3, 45, 400, 700)])
     spine = spine.sample(frac=1.0, random_state=5)
@@ -73,6 +90,7 @@ def test_the_passes_over_sorted_facts_give_the_bits_of_the_join(little: Warehous
 def test_late_facts_and_tied_states_are_the_same_in_the_passes_and_in_the_join(
     hand: DatedBank,
 ) -> None:
+    """F22"""
     draw = np.random.default_rng(8)
     hand.add("accounts", on="2021-01-01", account_id="A2", product_id="savings")
     for _ in range(300):
@@ -85,8 +103,50 @@ def test_late_facts_and_tied_states_are_the_same_in_the_passes_and_in_the_join(
     days = [date(2024, 1, 2) + timedelta(n) for n in range(0, 220, 3)]
     spine = pd.DataFrame({"customer_id": "C1", "as_of": days})
     bank = hand.load()
-    wanted = [f for f in CATALOGUE if "average" not in f and "tier" not in f]  # ties have no order
-    assert same_bits(build(bank, spine, wanted).frame, build(Joining(bank), spine, wanted).frame)
+    assert same_bits(build(bank, spine).frame, build(Joining(bank), spine).frame)
+
+
+DAYS = st.integers(-3, 70).map(lambda back: date(2024, 6, 30) - timedelta(back))
+FACTS = st.fixed_dictionaries(
+    {
+        "on": DAYS.map(date.isoformat),
+        "late": st.sampled_from([0, 0, 1, 20]),
+        "account_id": st.sampled_from(["A1", "A2", "A9"]),
+        "amount": st.sampled_from([0, 1, -1, 700, -700, 2**40, -(2**40)]),
+        "category": st.sampled_from([None, "salary", "dining"]),
+        "counterparty": st.sampled_from([None, "P1", "P2"]),
+        "market_value": st.sampled_from([None, 0, 5]),
+        "automatic": st.booleans(),
+    }
+)
+
+
+@given(st.lists(FACTS, min_size=1, max_size=25))
+@settings(max_examples=6, deadline=None, derandomize=True)
+def test_nulls_ties_and_empty_groups_are_the_same_on_every_engine(
+    facts: list[dict[str, Any]],
+) -> None:
+    """F22"""
+    with TemporaryDirectory() as folder:
+        hand = DatedBank(Path(folder))
+        hand.customer("C9", "A9")
+        hand.customer("C0", "A0")  # without a fact
+        hand.add("accounts", on="2020-01-01", account_id="A2", product_id="savings")
+        for fact in facts:
+            known = date.fromisoformat(fact["on"]) + timedelta(fact["late"])
+            clocks = {"on": fact["on"], "known": known.isoformat()}
+            account = {"account_id": fact["account_id"]}
+            names = ("amount", "category", "counterparty", "automatic")
+            hand.add("transactions", **clocks, **account, **{name: fact[name] for name in names})
+            worth = {"ledger_balance": fact["amount"], "market_value": fact["market_value"]}
+            hand.add("balances", **clocks, **account, **worth)
+        bank, days = hand.load(), [date(2024, 6, 30), date(2024, 7, 1)]
+        rows = [(who, day) for who in ("C0", "C1", "C9") for day in days]
+        spine = pd.DataFrame(rows, columns=["customer_id", "as_of"])
+        passes = build(bank, spine)
+        assert same_bits(passes.frame, build(Joining(bank), spine).frame)
+        alone = build(PolarsEngine(bank, "C1"), spine.iloc[2:4])
+        assert same_bits(alone.frame, passes.frame.iloc[2:4].reset_index(drop=True))
 
 
 def test_different_values_of_states_are_counted_by_each_way(
@@ -153,6 +213,7 @@ def on_spark(little: Warehouse) -> Iterator[SparkEngine]:
 def test_the_whole_catalogue_on_spark_has_the_bits_of_duckdb(
     on_spark: SparkEngine, spine: pd.DataFrame, offline: Profiles
 ) -> None:
+    """F22"""
     built = build(on_spark, spine)
     assert built.features == offline.features
     assert same_bits(built.frame, offline.frame)

@@ -32,6 +32,7 @@ def honest(little: Warehouse, spine: pd.DataFrame) -> pd.DataFrame:
 def test_what_happens_from_the_as_of_day_on_changes_nothing(
     little: Warehouse, spine: pd.DataFrame, honest: pd.DataFrame, tmp_path: Path, days_later: int
 ) -> None:
+    """F15"""
     day = first_day(spine) + days_later
     early = spine[spine["as_of"] == min(spine["as_of"])]
     both = f"CAST({day} AS INTEGER) AS event_day, CAST(0 AS INTEGER) AS known_day"
@@ -43,6 +44,7 @@ def test_what_happens_from_the_as_of_day_on_changes_nothing(
 def test_what_is_learnt_from_the_as_of_day_on_changes_nothing(
     little: Warehouse, spine: pd.DataFrame, honest: pd.DataFrame, tmp_path: Path, days_later: int
 ) -> None:
+    """F16"""
     day = first_day(spine) + days_later
     early = spine[spine["as_of"] == min(spine["as_of"])]
     late = spoilt(little, tmp_path, f"CAST({day} AS INTEGER) AS known_day", DATED)
@@ -63,6 +65,7 @@ def test_the_same_facts_a_day_earlier_change_every_source(
 
 
 def test_a_payment_booked_tomorrow_changes_nothing(hand: DatedBank) -> None:
+    """F15"""
     today = date(2024, 7, 1)
     hand.add("transactions", on="2024-06-30", amount=-500)
     hand.add("transactions", on="2024-07-01", amount=-70)  # today
@@ -72,6 +75,7 @@ def test_a_payment_booked_tomorrow_changes_nothing(hand: DatedBank) -> None:
 
 
 def test_a_payment_learnt_late_counts_from_the_day_after_it_was_learnt(hand: DatedBank) -> None:
+    """F16"""
     hand.add("transactions", on="2024-06-10", known="2024-07-05", amount=-500)
     found = [hand.value("spend_90d", date(2024, 7, day)) for day in (1, 5, 6)]
     assert found == [0, 0, 500]
@@ -156,6 +160,7 @@ print(write_snapshot(build(Warehouse(Path(sys.argv[1])), read_spine(Path(sys.arg
 def test_the_bits_do_not_depend_on_the_time_zone_of_the_process(
     little: Warehouse, spine: pd.DataFrame, tmp_path: Path
 ) -> None:
+    """F20"""
     spine.to_csv(tmp_path / "spine.csv", index=False)
     digests = set()
     for zone in ("UTC", "Asia/Shanghai", "America/New_York", "Pacific/Apia"):

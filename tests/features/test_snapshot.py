@@ -1,13 +1,23 @@
 """A snapshot is its bytes: the same profiles give the same, damage is noticed."""
 
+import json
+import math
 from datetime import date
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from data.errors import FeatureError
+from data.settings import settings
+from data.warehouse import Warehouse
+from features.__main__ import app
+from features.batches import build_snapshot
+from features.catalogue import CATALOGUE
+from features.definition import Array, derived
 from features.profile import Profiles, build
+from features.restatement import difference
 from features.snapshot import read_snapshot, read_spine, write_snapshot
 from tests.features.dated_bank import AS_OF, DatedBank, same_bits
 
@@ -38,12 +48,108 @@ def test_a_snapshot_comes_back_as_it_was_written(profiles: Profiles) -> None:
 def test_a_late_fact_gives_a_new_snapshot_and_leaves_the_old_one(
     profiles: Profiles, hand: DatedBank
 ) -> None:
+    """F21"""
     old = write_snapshot(profiles)
     hand.add("transactions", on="2024-06-29", amount=-1)
     new = write_snapshot(build(hand.load(), profiles.frame, ["spend_90d"]))
     assert new.folder != old.folder
     assert old.frame()["spend_90d"].tolist() == [700.0]
     assert new.frame()["spend_90d"].tolist() == [701.0]
+
+
+def test_the_bytes_are_the_same_however_the_customers_are_cut(
+    little: Warehouse, spine: pd.DataFrame, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ordered = spine.sort_values(["customer_id", "as_of"], ignore_index=True)
+    whole = write_snapshot(build(little, ordered))
+    turned = spine.sample(frac=1.0, random_state=3)
+    monkeypatch.setattr("features.snapshot.ROW_GROUP", 50)
+    fifties = write_snapshot(build(little, ordered))
+    assert fifties.digest != whole.digest  # or row groups would not be tried
+    monkeypatch.setenv("ZHIKE_THREADS", "1")
+    assert build_snapshot(little, turned, batch_rows=70).digest == fifties.digest
+    monkeypatch.undo()
+    assert build_snapshot(little, spine).digest == whole.digest
+
+
+def test_a_build_that_fails_half_way_leaves_nothing_behind(
+    little: Warehouse, spine: pd.DataFrame, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @derived((CATALOGUE["tenure_days"],), "count", "neither", "Few | 少 | 少")
+    def too_few(loans: Array) -> Array:
+        """Right for a batch of a hundred rows alone."""
+        return loans if len(loans) >= 100 else loans[:1]
+
+    monkeypatch.setitem(CATALOGUE, "too_few", too_few)
+    with pytest.raises(FeatureError, match="'too_few' must give one number a customer"):
+        build_snapshot(little, spine.head(130), ["too_few"], batch_rows=100)
+    assert not list(settings().snapshots.iterdir())
+
+
+def test_a_batch_of_strangers_has_their_empty_profiles(hand: DatedBank, home: Path) -> None:
+    hand.add("transactions", on="2024-06-30", amount=-700)
+    spine = pd.DataFrame({"customer_id": ["C1", "nobody", "who"], "as_of": [AS_OF] * 3})
+    built = build_snapshot(hand.load(), spine, ["spend_90d"], batch_rows=1)
+    assert built.frame().to_dict("list") == spine.assign(spend_90d=[700.0, 0, 0]).to_dict("list")
+
+
+def test_the_difference_of_two_snapshots_names_the_features_and_counts_the_profiles(
+    hand: DatedBank, home: Path
+) -> None:
+    """F21"""
+    hand.customer("C2", "A2")
+    hand.add("transactions", on="2024-06-30", amount=-700)
+    spine = pd.DataFrame({"customer_id": ["C1", "C2", "C3"], "as_of": [AS_OF] * 3})
+    old = build_snapshot(hand.load(), spine.head(2), ["spend_90d", "spend_365d", "money_in_90d"])
+    kept = old.path.read_bytes()
+    hand.add("transactions", on="2023-12-01", known="2024-06-20", amount=-1)  # told late
+    hand.add("transactions", on="2023-12-01", known="2024-06-20", amount=-2, account_id="A2")
+    new = build_snapshot(
+        hand.load(), spine.tail(2), ["spend_90d", "spend_365d", "own_bookings_90d"]
+    )
+    found = difference(old, new)
+    assert (found.rows, found.changed, found.removed, found.added) == (1, 1, 1, 1)
+    assert found.features == {"spend_365d": 1}
+    assert (found.features_removed, found.features_added) == (
+        ("money_in_90d",),
+        ("own_bookings_90d",),
+    )
+    assert found.manifests == (old.manifest, new.manifest)
+    assert old.path.read_bytes() == kept
+
+
+def test_missing_equals_missing_in_the_difference(hand: DatedBank, home: Path) -> None:
+    hand.add("transactions", on="2024-06-30", amount=-700)
+    spine = pd.DataFrame({"customer_id": ["C1"], "as_of": [AS_OF]})
+    old = build_snapshot(hand.load(), spine, ["days_since_own_booking", "largest_inflow_365d"])
+    assert math.isnan(old.frame()["largest_inflow_365d"][0])
+    assert difference(old, old).changed == 0
+    other = build_snapshot(hand.load(), spine, ["tenure_days"])
+    with pytest.raises(FeatureError, match="no feature in common"):
+        difference(old, other)
+
+
+def test_the_command_builds_month_ends_and_tells_what_late_facts_changed(
+    hand: DatedBank, home: Path
+) -> None:
+    """F21"""
+    hand.add("transactions", on="2024-03-30", amount=-700)
+    hand.add("transactions", on="2024-06-30", amount=-700)
+    hand.load()
+    Warehouse().folder.parent.mkdir(parents=True, exist_ok=True)
+    Warehouse().folder.symlink_to(hand.warehouse.folder)
+    words = ["build", "--as-of", "2024-06-30", "--every", "month", "--count", "3"]
+    assert "3 profiles" in CliRunner().invoke(app, words).stdout
+    (first,) = settings().snapshots.iterdir()
+    hand.add("transactions", on="2024-04-02", known="2024-04-20", amount=-1)
+    hand.load()
+    assert CliRunner().invoke(app, words).exit_code == 0
+    (second,) = set(settings().snapshots.iterdir()) - {first}
+    said = CliRunner().invoke(app, ["diff", str(first), str(second), "--json"])
+    told = json.loads(said.stdout)
+    assert (told["rows"], told["changed"]) == (3, 3)
+    assert told["features"]["spend_180d"] == 3
+    assert "3 of them differ" in CliRunner().invoke(app, ["diff", str(first), str(second)]).stdout
 
 
 def test_one_flipped_bit_is_noticed(profiles: Profiles) -> None:

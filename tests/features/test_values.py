@@ -153,6 +153,7 @@ def test_contribution_may_be_negative(hand: DatedBank) -> None:
 
 
 def test_a_customer_without_history_has_a_defined_value_everywhere(full: DatedBank) -> None:
+    """F19"""
     values = dict(zip(CATALOGUE, full.values(list(CATALOGUE)), strict=True))
     assert not any(math.isinf(v) for v in values.values())
     elsewhere = ("products", "demographics")
@@ -163,21 +164,25 @@ def test_a_customer_without_history_has_a_defined_value_everywhere(full: DatedBa
 
 
 def test_a_customer_with_one_event_of_each_kind_has_no_infinite_value(full: DatedBank) -> None:
+    """F19"""
     values = full.values(list(CATALOGUE), customer="C9")
     assert not any(math.isinf(v) for v in values)
 
 
 def test_a_customer_opened_yesterday_has_one_day_of_tenure(full: DatedBank) -> None:
+    """F19"""
     full.customer("C2", "A2", on="2024-06-30")
     assert full.values(["tenure_days", "products_held"], customer="C2") == [1, 1]
 
 
 def test_a_customer_who_has_left_holds_nothing(full: DatedBank) -> None:
+    """F19"""
     full.add("closings", on="2024-06-15", account_id="A1")
     assert full.values(["products_held", "products_closed"]) == [0, 1]
 
 
 def test_someone_unknown_to_the_bank_has_no_facts(full: DatedBank) -> None:
+    """F19"""
     assert full.values(["products_opened", "spend_90d"], customer="nobody") == [0, 0]
     assert math.isnan(full.value("tenure_days", customer="nobody"))
 

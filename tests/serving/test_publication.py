@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from data.database import PROFILES, PUBLICATIONS, Database
 from data.errors import NotReady, UnknownCustomer
 from features.profile import Profiles
-from features.snapshot import Snapshot
+from features.snapshot import Lineage, Snapshot
 from serving.publication import CHUNK, publish, published
 
 DAY = date(2026, 6, 30)
@@ -24,7 +24,9 @@ def put(database: Database, value: float, customers: int = 3, manifest: str = "n
     frame["age"] = value
     frame["use"] = -value
     profiles = Profiles(frame, ("age", "use"), {}, manifest)
-    snapshot = Snapshot(Path(), f"snapshot of {value}", manifest, profiles.features)
+    snapshot = Snapshot(
+        Path(), f"snapshot of {value}", Lineage(manifest, profiles.features, {}, {})
+    )
     publish(database, profiles, snapshot, DAY, [STANDING] * customers)
 
 
@@ -81,7 +83,13 @@ def test_a_publication_that_breaks_off_leaves_the_old_one_in_force(database: Dat
 def publish_half(database: Database) -> None:
     frame = pd.DataFrame({"customer_id": [f"C{n}" for n in range(CHUNK + 9)], "age": 2.0})
     profiles = Profiles(frame, ("age",), {}, "now")
-    publish(database, profiles, Snapshot(Path(), "s", "now", ("age",)), DAY, [STANDING] * CHUNK)
+    publish(
+        database,
+        profiles,
+        Snapshot(Path(), "s", Lineage("now", ("age",), {}, {})),
+        DAY,
+        [STANDING] * CHUNK,
+    )
 
 
 def put_each(database: Database, most: int) -> None:

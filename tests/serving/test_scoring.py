@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import warnings
+from datetime import date
 from pathlib import Path
 
 import lightgbm
@@ -18,7 +19,7 @@ from data.settings import settings
 from data.warehouse import canonical_json
 from features.definition import Array
 from serving.answering import answer
-from serving.scoring import Model, Score, Scorer
+from serving.scoring import Model, Profile, Score, Scorer
 from training.labels import SCORABLE
 from training.release import champions, read
 
@@ -170,10 +171,38 @@ def test_a_release_that_does_not_give_its_golden_margins_is_refused(release: Pat
 
 
 def test_the_trees_of_a_model_of_other_features_are_refused(release: Path) -> None:
+    """F24"""
     shutil.copy(champions()["credit_risk"] / "model.txt", release / "model.txt")
     vouch(release)
     with pytest.raises(ReleaseError, match="disagree on the features"):
         Model.load(release)
+
+
+def test_a_card_with_its_features_in_another_order_is_refused(release: Path) -> None:
+    """F24"""
+    card = json.loads((release / "release.json").read_text())
+    card["features"].reverse()
+    (release / "release.json").write_text(canonical_json(card))
+    with pytest.raises(ReleaseError, match=r"release\.json is damaged"):  # its hash
+        Model.load(release)
+    vouch(release)
+    with pytest.raises(ReleaseError, match="disagree on the features"):
+        Model.load(release)
+
+
+def test_a_profile_with_its_columns_in_another_order_has_the_same_scores(
+    scorer: Scorer, frame: pd.DataFrame
+) -> None:
+    """F24"""
+    row = frame.iloc[3].drop(["customer_id", "as_of"])
+    standing = dict.fromkeys(scorer.models, SCORABLE)
+    one, other = (
+        scorer.answer(
+            Profile("C1", date(2024, 1, 31), tuple(n), row[n].to_numpy(np.float64), standing, False)
+        )
+        for n in (list(row.index), list(row.index)[::-1])
+    )
+    assert one == other
 
 
 def test_the_trees_of_another_model_of_the_same_features_are_refused(release: Path) -> None:

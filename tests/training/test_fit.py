@@ -102,6 +102,7 @@ def test_probabilities_add_up_to_the_events_they_foretell(fitted: Fitted) -> Non
 
 
 def test_shuffled_labels_teach_nothing() -> None:
+    """F18"""
     rows = rows_of(count=2_400)
     rows["target"] = np.random.default_rng(5).permutation(rows["target"].to_numpy())
     found = fit(RECIPE, rows, FEATURES)

@@ -234,7 +234,29 @@ def test_an_outcome_that_is_not_over_yet_is_immature(
     assert not contract.mature(newest + timedelta(1), date(2024, 6, 30))
 
 
+@pytest.mark.parametrize("gap, horizon, lag", [(-1, 182, 31), (0, -1, 31), (0, 182, -1)])
+def test_a_window_that_overlaps_what_the_features_see_is_refused(
+    gap: int, horizon: int, lag: int
+) -> None:
+    """F17"""
+    with pytest.raises(TrainingError, match=r"label propensity.*overlap what the features see"):
+        replace(FUND, gap_days=gap, horizon_days=horizon, lag_days=lag)
+
+
+def test_the_as_of_day_belongs_to_the_outcome_and_the_day_before_to_the_features(
+    hand: DatedBank,
+) -> None:
+    """F17"""
+    hand.add("accounts", on=str(AS_OF - timedelta(1)), account_id="A2", product_id="mortgage")
+    held = hand.value("products_opened", AS_OF)
+    assert target(hand, FUND) == 0.0
+    hand.add("accounts", on=str(AS_OF), account_id="A3", product_id="fund")
+    assert target(hand, FUND) == 1.0
+    assert hand.value("products_opened", AS_OF) == held == 2
+
+
 def test_a_gap_moves_the_window(hand: DatedBank) -> None:
+    """F17"""
     later = replace(FUND, gap_days=10)
     hand.add("accounts", on=str(AS_OF + timedelta(9)), account_id="A2", product_id="fund")
     assert target(hand, later) == 0.0

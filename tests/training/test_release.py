@@ -13,7 +13,7 @@ from tests.training.test_fit import FEATURES, RECIPE, rows_of
 from training import release
 from training.fit import fit
 from training.gates import gates
-from training.judge import ENOUGH_EVENTS
+from training.judge import ENOUGH_EVENTS, judge, margins
 from training.release import ReleaseCard
 from training.trees import Forest
 
@@ -167,11 +167,11 @@ def test_why_a_model_was_not_trained_is_kept(home: Path) -> None:
 @pytest.mark.parametrize(
     "events, interval, verdicts",
     [
-        (100, (0.6, 0.8), ["passed", "passed"]),
-        (99, (0.6, 0.8), ["insufficient evidence", "passed"]),
-        (500, (0.4, 0.5), ["passed", "refused"]),
-        (500, (0.4, 0.51), ["passed", "passed"]),
-        (6, (float("nan"), float("nan")), ["insufficient evidence", "refused"]),
+        (100, (0.6, 0.8), ["passed", "passed", "passed"]),
+        (99, (0.6, 0.8), ["insufficient evidence", "passed", "passed"]),
+        (500, (0.4, 0.5), ["passed", "refused", "passed"]),
+        (500, (0.4, 0.51), ["passed", "passed", "passed"]),
+        (6, (float("nan"), float("nan")), ["insufficient evidence", "refused", "passed"]),
     ],
 )
 def test_gates(events: int, interval: tuple[float, float], verdicts: list[str]) -> None:
@@ -186,3 +186,24 @@ def test_money_is_worth_more_than_chance_from_a_gini_of_zero() -> None:
     assert gates(card(judgement=judged, answer="money"))[1].verdict == "passed"
     judged["interval"] = (-0.2, 0.0)
     assert gates(card(judgement=judged, answer="money"))[1].verdict == "refused"
+
+
+@pytest.mark.parametrize("auc, verdict", [(0.99, "passed"), (0.9901, "refused")])
+def test_a_model_too_good_to_be_true_is_held_for_review(auc: float, verdict: str) -> None:
+    """F18"""
+    judged = {"events": 500, "interval": (0.98, 0.999), "metrics": {"auc": auc}}
+    assert gates(card(judgement=judged))[2].verdict == verdict
+
+
+def test_a_feature_that_knows_the_outcome_is_flagged() -> None:
+    """F18"""
+    rows, fresh = rows_of(), rows_of(seed=9)
+    for told in (rows, fresh):
+        told["tenure_days"] = told["target"]  # the canary
+    found = margins(fit(RECIPE, rows, FEATURES), fresh)
+    judged = asdict(judge(found, fresh, "probability", "out of time"))
+    verdicts = {gate.name: gate.verdict for gate in gates(card(judgement=judged))}
+    assert verdicts["believable"] == "refused"
+    honest = margins(fit(RECIPE, rows_of(), FEATURES), rows_of(seed=9))
+    judged = asdict(judge(honest, rows_of(seed=9), "probability", "out of time"))
+    assert {gate.verdict for gate in gates(card(judgement=judged))} == {"passed"}

@@ -40,6 +40,7 @@ def test_the_last_dates_test_and_every_outcome_is_known_before_them(parts: Split
 
 @pytest.mark.parametrize("more, taught", [(0, True), (1, False)])
 def test_a_window_one_day_longer_loses_the_date(more: int, taught: bool) -> None:
+    """F17"""
     days = [date(2023, 1, 31), *DATES[-TEST_DATES:]]
     room = (DATES[-TEST_DATES] - days[0]).days
     exact = replace(CHURN, gap_days=more, horizon_days=room - CHURN.lag_days)
