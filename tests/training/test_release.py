@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,6 @@ from data.errors import ReleaseError
 from tests.training.test_fit import FEATURES, RECIPE, rows_of
 from training import release
 from training.fit import fit
-from training.gates import gates
 from training.judge import ENOUGH_EVENTS
 from training.release import ReleaseCard
 from training.trees import Forest
@@ -48,7 +46,7 @@ def lineage() -> dict[str, object]:
 
 @pytest.fixture
 def written(home: Path) -> Path:
-    return release.write(card(), MODEL, ROWS[list(FEATURES)].to_numpy())
+    return release.write(card(), MODEL, ROWS[list(FEATURES)].to_numpy(), {"x": 1})
 
 
 def test_a_release_comes_back_as_it_was_written(written: Path) -> None:
@@ -68,7 +66,7 @@ def test_golden_rows_give_their_margins_to_the_bit(written: Path) -> None:
 def test_the_same_content_has_the_same_digest(written: Path, tmp_path: Path) -> None:
     digest = release.read(written).digest
     written.rename(tmp_path / "moved")
-    again = release.write(card(), MODEL, ROWS[list(FEATURES)].to_numpy())
+    again = release.write(card(), MODEL, ROWS[list(FEATURES)].to_numpy(), {"x": 1})
     assert release.read(again).digest == digest
 
 
@@ -109,13 +107,13 @@ def test_digests_that_are_none_vouch_for_nothing(written: Path, text: str) -> No
 
 def test_a_version_is_never_written_twice(written: Path) -> None:
     with pytest.raises(ReleaseError, match="never written twice"):
-        release.write(card(), MODEL, ROWS[list(FEATURES)].to_numpy())
+        release.write(card(), MODEL, ROWS[list(FEATURES)].to_numpy(), {"x": 1})
     assert not list(written.parent.glob(".draft-*"))
 
 
 def test_a_model_that_cannot_be_read_leaves_nothing_behind(home: Path) -> None:
     with pytest.raises(ReleaseError):
-        release.write(card(), MODEL[: len(MODEL) // 2], ROWS[list(FEATURES)].to_numpy())
+        release.write(card(), MODEL[: len(MODEL) // 2], ROWS[list(FEATURES)].to_numpy(), {"x": 1})
     assert not list(home.rglob("model.txt"))
 
 
@@ -146,7 +144,7 @@ def test_an_impossible_champion_is_refused(written: Path, version: str) -> None:
 def test_a_champion_swapped_for_another_release_is_refused(written: Path) -> None:
     release.point_champion("churn", "1")
     shutil.rmtree(written)
-    release.write(card(horizon_days=90), MODEL, ROWS[list(FEATURES)].to_numpy())
+    release.write(card(horizon_days=90), MODEL, ROWS[list(FEATURES)].to_numpy(), {"x": 1})
     with pytest.raises(ReleaseError, match="not the release that was promoted"):
         release.champion("churn")
 
@@ -162,27 +160,3 @@ def test_why_a_model_was_not_trained_is_kept(home: Path) -> None:
     assert release.not_trained() == {}
     release.note_not_trained({"churn": "3 events"})
     assert release.not_trained() == {"churn": "3 events"}
-
-
-@pytest.mark.parametrize(
-    "events, interval, verdicts",
-    [
-        (100, (0.6, 0.8), ["passed", "passed"]),
-        (99, (0.6, 0.8), ["insufficient evidence", "passed"]),
-        (500, (0.4, 0.5), ["passed", "refused"]),
-        (500, (0.4, 0.51), ["passed", "passed"]),
-        (6, (float("nan"), float("nan")), ["insufficient evidence", "refused"]),
-    ],
-)
-def test_gates(events: int, interval: tuple[float, float], verdicts: list[str]) -> None:
-    judged = {"events": events, "interval": interval, "metrics": {}}
-    found = gates(card(judgement=judged))
-    assert [gate.verdict for gate in found] == verdicts
-    assert str(events) in asdict(found[0])["finding"]
-
-
-def test_money_is_worth_more_than_chance_from_a_gini_of_zero() -> None:
-    judged = {"events": 500, "interval": (-0.1, 0.2), "metrics": {}}
-    assert gates(card(judgement=judged, answer="money"))[1].verdict == "passed"
-    judged["interval"] = (-0.2, 0.0)
-    assert gates(card(judgement=judged, answer="money"))[1].verdict == "refused"
