@@ -57,6 +57,7 @@ def lift(rows: Rows, answer: str) -> str:
     axes.axhline(1.0, color=OTHER, linewidth=1.2, linestyle="--", label="no model")
     axes.set_xticks(tenths)
     _named(axes, "tenth of the test rows, best scored first", "lift over the mean", "")
+    axes.legend(frameon=False, fontsize=9, labelcolor=INK, loc="center right")
     beside = axes.twinx()
     beside.plot(
         tenths,

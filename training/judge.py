@@ -78,7 +78,11 @@ def judge(found: Margins, test: pd.DataFrame, answer: Answer, protocol: str) -> 
     """
     target = test["target"].to_numpy(np.float64)
     main = MAIN[answer]
-    spans = bootstrap(test, _statistics(found.calibrated, target, answer))
+    dated = answer == "probability" and test["as_of"].nunique() <= MOST_DATES
+    asked = _statistics(found.calibrated, target, answer)
+    if dated:
+        asked["auc_within_date"] = _dated(test["as_of"], found.calibrated, target)
+    spans = bootstrap(test, asked)
     if answer == "money":
         return Judgement(
             protocol=protocol,
@@ -90,7 +94,7 @@ def judge(found: Margins, test: pd.DataFrame, answer: Answer, protocol: str) -> 
             intervals=spans,
         )
     metrics = probability_metrics(found.calibrated, target)
-    if test["as_of"].nunique() <= MOST_DATES:
+    if dated:
         metrics["auc_within_date"] = within_date(test["as_of"], found.calibrated, target)
     return Judgement(
         protocol=protocol,
@@ -117,6 +121,10 @@ def _statistics(
         "calibration_slope": lambda weight: calibration_slope(margin, target, answer, weight),
         "o_e": lambda weight: float(weight @ target / (weight @ expected)),
     }
+
+
+def _dated(dates: pd.Series, margin: Array, target: Array) -> Callable[[Array], float]:
+    return lambda weight: within_date(dates, margin, target, weight)
 
 
 def calibration_slope(
@@ -234,17 +242,20 @@ def auc(score: Array, target: Array, weight: Array | None = None) -> float:
     return float(np.sum(bad * (below + good / 2)) / pairs) if pairs > 0 else float("nan")
 
 
-def within_date(dates: pd.Series, score: Array, target: Array) -> float:
+def within_date(
+    dates: pd.Series, score: Array, target: Array, weight: Array | None = None
+) -> float:
     """Mean AUC inside each as-of date, weighted by its events: how well one list is ranked.
 
-    Targets may be chances, as for ``auc``.
+    Targets may be chances and weights repeat rows, as for ``auc``.
     """
+    weight = np.ones(len(score)) if weight is None else weight
     found, events = [], []
     for positions in dates.groupby(dates, sort=True).indices.values():
-        area = auc(score[positions], target[positions])
+        area = auc(score[positions], target[positions], weight[positions])
         if not np.isnan(area):
             found.append(area)
-            events.append(target[positions].sum())
+            events.append(weight[positions] @ target[positions])
     return float(np.average(found, weights=events)) if found else float("nan")
 
 

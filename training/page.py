@@ -58,6 +58,7 @@ code { font: 12.5px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace
 details { margin: 8px 0; } summary { cursor: pointer; color: var(--accent); }
 footer { margin-top: 40px; padding-top: 14px; border-top: 1px solid var(--line); color: var(--soft); font-size: 13px; }
 @media (max-width: 760px) { main { padding: 20px; } .pair { grid-template-columns: 1fr; } .figures { grid-template-columns: 1fr 1fr; } }
+@page { margin: 16mm 14mm; }
 @media print { body { background: #fff; } main { padding: 0; max-width: none; } h2, figure, tr { break-inside: avoid; } }
 """
 
@@ -158,7 +159,7 @@ def _asked(label: Mapping[str, Any]) -> str:
 def _gates(report: Mapping[str, Any]) -> str:
     rows = [
         (
-            _Html(f"<b>{escape(g['name'])}</b><br>{escape(g['finding'])}"),
+            _Html(f"<b>{escape(g['name'])}</b>{_finding(g)}"),
             _number(g["figure"]),
             _span(g["interval"]),
             g["tolerance"],
@@ -174,6 +175,12 @@ def _gates(report: Mapping[str, Any]) -> str:
         " served as provisional. These are the verdicts at registration; the gates are asked again"
         " when the version is promoted."
     ) + _table(("gate", "figure", "95 % interval", "tolerance", "verdict"), rows, (1, 2))
+
+
+def _finding(gate: Mapping[str, Any]) -> str:
+    """What the columns beside it do not say already."""
+    told = gate["interval"] and not gate["name"].startswith("better than the")
+    return "" if told else f"<br>{escape(gate['finding'])}"
 
 
 def _data(data: Mapping[str, Any]) -> str:
@@ -220,6 +227,7 @@ def _performance(told: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
     text = _p(
         f"Judged {found['protocol']} on {found['rows']:,} rows"
         + (f" with {found['events']:,} events" if told["answer"] != "money" else "")
+        + (f" over {_dates(told['data']['test_dates'])}" if told["data"]["test_dates"] else "")
         + ". Intervals are drawn over whole customers. The last column is the model before its"
         " calibration was folded into the trees."
     )
@@ -242,8 +250,23 @@ def _performance(told: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
             "Reliability: observed against expected by tenth of the score.",
         )
         + _figure(pictures["lift"], "Lift by tenth of the score, and what the best tenths capture.")
-        + "</div>"
+        + f"</div>{_tenths(told['reliability'])}"
     )
+
+
+def _tenths(rows: Sequence[Mapping[str, Any]]) -> str:
+    shown = [
+        (
+            number,
+            f"{row['rows']:,}",
+            _number(row["expected"]),
+            _number(row["observed"]),
+            _span((row["low"], row["high"])),
+        )
+        for number, row in enumerate(rows, 1)
+    ]
+    head = ("tenth, lowest first", "rows", "expected", "observed", "95 % interval")
+    return f"<h3>Reliability by tenth of the score</h3>{_table(head, shown, (1, 2, 3, 4))}"
 
 
 def _features(features: Sequence[Mapping[str, Any]], picture: str) -> str:
@@ -253,7 +276,7 @@ def _features(features: Sequence[Mapping[str, Any]], picture: str) -> str:
             f["direction"],
             f["unit"],
             f["data_class"],
-            _number(f["median"]),
+            _median(f["median"], f["unit"]),
             f"{f['known']:.0%}",
             _number(f["weight"]),
         )
@@ -341,6 +364,12 @@ def _table(heads: Sequence[str], rows: Sequence[Cells], numeric: Sequence[int] =
         for row in rows
     )
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _median(value: float | None, unit: str) -> str:
+    """A feature's value as a person reads it: money is kept in minor units, rates in millionths."""
+    scale = {"money": 100, "rate": 1_000_000}.get(unit, 1)
+    return _number(None if value is None else value / scale)
 
 
 def _number(value: float | None) -> str:
