@@ -44,7 +44,9 @@ def test_a_question_is_trained_inside_somebody_elses_run(
     loaded_home: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_RUN_ID", "0123456789abcdef0123456789abcdef")
-    (outcome,) = train(Warehouse(loaded_home / "warehouse"), "churn")
+    home.mkdir()
+    (home / "warehouse").symlink_to(loaded_home / "warehouse")
+    (outcome,) = train(Warehouse(), "churn")
     assert isinstance(outcome, Trained), outcome
     assert os.environ["MLFLOW_RUN_ID"] == "0123456789abcdef0123456789abcdef"
     with registry.tracking() as client:
