@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -34,7 +34,7 @@ def append(
     """Add a record, durable when this returns.
 
     Args:
-        kind: answer or book.
+        kind: what happened, such as answer, book or model_promoted.
         body: digests of what it stands on; no personal data.
         payload: the personal part, kept beside the chain, which holds only its digest.
     """
@@ -53,6 +53,13 @@ def append(
         if text is not None:
             connection.execute(sa.insert(AUDIT_PAYLOADS).values(sequence=sequence, payload=text))
     return record
+
+
+def records(database: Database, kinds: Collection[str]) -> list[Record]:
+    """The records of some kinds, oldest first."""
+    asked = sa.select(AUDIT).where(AUDIT.c.kind.in_(kinds)).order_by(AUDIT.c.sequence)
+    with database.reading() as connection:
+        return [Record(**row._mapping) for row in connection.execute(asked)]
 
 
 def first_broken(database: Database) -> int | None:

@@ -109,6 +109,25 @@ IDENTITY_REVIEWS = sa.Table(
     sa.Column("decided_by", sa.String(100)),
     sa.Column("decided_at", Moment),
 )
+ACTORS = sa.Table(
+    "actors",
+    metadata,
+    sa.Column("name", sa.String(40), primary_key=True),
+    sa.Column("public_key", sa.String(64), nullable=False, unique=True),
+    sa.Column("created_at", Moment, nullable=False),
+)
+MODEL_SIGNATURES = sa.Table(
+    "model_signatures",
+    metadata,
+    sa.Column("artefact", sa.String(64), primary_key=True),
+    sa.Column("report", sa.String(64), primary_key=True),
+    sa.Column("role", sa.String(16), primary_key=True),
+    sa.Column("actor", sa.String(40), sa.ForeignKey("actors.name"), primary_key=True),
+    sa.Column("model", sa.String(100), nullable=False),
+    sa.Column("version", sa.String(32), nullable=False),
+    sa.Column("signature", sa.String(128), nullable=False),
+    sa.Column("signed_at", Moment, nullable=False),
+)
 
 
 class Database:

@@ -10,7 +10,7 @@ ZhikeError
 ├── IdentityError        a pair of records that cannot be decided upon
 ├── TrainingError        a question that the data cannot carry, or a recipe that may not be trained
 │   └── TooFewEvents     not enough outcomes to learn from or to judge by
-├── RegistryError        a model version that is not there, or may not be promoted
+├── RegistryError        a model version that is not there, or may not be approved or promoted
 ├── ReleaseError         a release directory that is missing, damaged or foreign
 ├── AdditivityBroken     reasons that do not add up to the score; never served
 ├── UnknownCustomer      nobody with this identifier at the as-of date
@@ -61,7 +61,7 @@ class TooFewEvents(TrainingError):
 
 
 class RegistryError(ZhikeError):
-    """A model version that is not there, or may not be promoted."""
+    """A model version that is not there, or may not be approved or promoted."""
 
 
 class ReleaseError(ZhikeError):

@@ -20,10 +20,6 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from scipy.special import expit
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from data.database import migrated
 from data.loading import load
@@ -36,7 +32,8 @@ from features.identity.run import identify
 from training.fit import calibrate
 from training.judge import auc, concentration, margins, within_date
 from training.recipes import Recipe
-from training.run import Made, NotTrained, promote, train
+from training.rivals import plain_logistic
+from training.run import Made, NotTrained, train
 
 CUSTOMERS, MONTHS, SEED = 20_000, 60, 1
 QUICK_CUSTOMERS, QUICK_MONTHS = 2_000, 48
@@ -113,18 +110,6 @@ def money_figures(value: Array, expected: Array, realised: Array) -> Figures:
     }
 
 
-def plain_logistic(train: pd.DataFrame, test: pd.DataFrame, features: list[str]) -> Array:
-    """Margins of a logistic regression on the features as they are, gaps filled by medians."""
-    model = make_pipeline(
-        SimpleImputer(strategy="median", keep_empty_features=True),
-        StandardScaler(),
-        LogisticRegression(solver="newton-cholesky"),
-    )
-    model.fit(train[features].to_numpy(np.float64), train["target"].to_numpy(np.float64))
-    told: Array = model.decision_function(test[features].to_numpy(np.float64))
-    return told
-
-
 @dataclass
 class Watcher:
     """Holds every model that is made against the truth."""
@@ -187,14 +172,11 @@ def home(folder: Path) -> Iterator[None]:
 
 
 def examine(warehouse: Warehouse, truth: Truth) -> tuple[dict[str, Figures], dict[str, str]]:
-    """Train and promote every question; figures by model, and why others were not trained."""
+    """Train every question; figures by model, and why others were not trained."""
     watcher = Watcher(truth)
     with progress("training") as report:
         outcomes = train(warehouse, report=report, watch=watcher)
     refused = {o.name: o.reason for o in outcomes if isinstance(o, NotTrained)}
-    for outcome in outcomes:
-        if not isinstance(outcome, NotTrained):
-            promote(outcome.name, outcome.version)
     return watcher.found, refused
 
 

@@ -26,10 +26,10 @@ from serving.book import BookRun, score_book
 from serving.keys import make_key
 from serving.scoring import Answer, Score, Scorer
 from serving.service import listen, serve
-from training import release
-from training.__main__ import show_outcomes
+from training import actors, life, release
+from training.__main__ import promote_all, show_outcomes
 from training.labels import SCORABLE
-from training.run import Trained, promote, train
+from training.run import Trained, train
 
 app = application("From source files to four scores with reasons, then the API.")
 
@@ -67,7 +67,7 @@ def demo(
     _load(plan)
     with progress("identifying") as report:
         show_identified(identify(Warehouse(), database, actor="demo", report=report))
-    _train()
+    _train(database)
     with progress("book") as report:
         book = score_book(Warehouse(), database, actor="demo", report=report)
     show_book(book)
@@ -120,15 +120,18 @@ def _load(plan: Plan) -> None:
         note(f"note: {remark}")
 
 
-def _train() -> None:
+def _train(database: Database) -> None:
+    """Train as one person, approve as another, promote what passes its gates."""
+    trainer = actors.available(database, "demo-trainer")
+    approver = actors.available(database, "demo-approver")
     with progress("training") as report:
-        outcomes = train(Warehouse(), report=report)
+        outcomes = train(Warehouse(), trainer=trainer.name, report=report)
     show_outcomes(outcomes)
     trained = [outcome for outcome in outcomes if isinstance(outcome, Trained)]
-    if not trained:
-        raise TrainingError("the data carry none of the questions; the reasons stand above.")
     for outcome in trained:
-        promote(outcome.name, outcome.version)
+        life.vouch(database, outcome.name, outcome.version, trainer, approver)
+    if not promote_all(database, trained, "demo"):
+        raise TrainingError("no question has a champion; the reasons stand above.")
 
 
 def _customer_for_all(book: BookRun, scorer: Scorer) -> str:

@@ -43,14 +43,17 @@ def loaded_home(bank_files: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 def trained_home(loaded_home: Path) -> Path:
     """The same home with every question trained, promoted and the book scored; read only."""
     from serving.book import score_book
-    from training.run import Trained, promote, train
+    from training import actors, life
+    from training.run import Trained, train
 
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("ZHIKE_HOME", str(loaded_home))
-        for outcome in train(Warehouse()):
-            if isinstance(outcome, Trained):
-                promote(outcome.name, outcome.version)
         database = migrated()
+        trainer, approver = (actors.available(database, name) for name in ("ann", "ben"))
+        for outcome in train(Warehouse(), trainer=trainer.name):
+            if isinstance(outcome, Trained):
+                life.vouch(database, outcome.name, outcome.version, trainer, approver)
+                life.promote(database, outcome.name, outcome.version, actor="tests")
         score_book(Warehouse(), database, actor="tests")
     return loaded_home
 

@@ -86,6 +86,7 @@ def test_every_step_has_its_entry_point() -> None:
         "identify",
         "profile",
         "train",
+        "approve",
         "promote",
         "score",
         "serve",

@@ -1,21 +1,28 @@
-"""Commands of the training floor: train a question, promote a version, list what there is."""
+"""Commands of the training floor: train, sign, approve, promote, roll back, retire, list."""
 
 from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
-from data.errors import TrainingError
-from data.terminal import application, note, out, progress, run, show_table
+from data.database import Database, migrated
+from data.errors import RegistryError, TrainingError
+from data.terminal import application, note, out, plain, progress, run, show_table
 from data.warehouse import Warehouse
+from training import actors, life
+from training.gates import COLUMNS, GateReport
 from training.recipes import QUESTIONS
 from training.release import champions, read
-from training.run import NotTrained, Outcome, Trained, promote, train
+from training.run import NotTrained, Outcome, Trained, train
 
 app = application("Train the questions, promote versions, show models.")
 
 
 Promote = Annotated[bool, typer.Option("--promote", help="Promote what passes its gates.")]
+Trainer = Annotated[str, typer.Option("--actor", help="Who trains, and signs the versions.")]
+Operator = Annotated[str, typer.Option("--actor", help="Who does it, for the audit chain.")]
+Model = Annotated[str, typer.Argument(help="Model, such as churn.")]
+Version = Annotated[str, typer.Argument(help="Its version.")]
 
 
 @app.command("train")
@@ -24,22 +31,39 @@ def train_question(
         str, typer.Option(help="all, a question, or a model such as propensity.fund.")
     ] = "all",
     champion: Promote = False,
+    actor: Trainer = "",
 ) -> None:
     """Label, split, fit, judge and register the recipes of a question."""
+    database = migrated()
+    trainer = actors.actor(database, actor) if actor else None
     with progress("training") as report:
-        outcomes = train(Warehouse(), question, report=report)
+        outcomes = train(Warehouse(), question, trainer=actor, report=report)
     show_outcomes(outcomes)
     trained = [outcome for outcome in outcomes if isinstance(outcome, Trained)]
+    for outcome in trained:
+        if trainer:
+            life.sign_as_trainer(database, outcome.name, outcome.version, trainer)
     if champion:
-        for outcome in trained:
-            promote(outcome.name, outcome.version)
+        promote_all(database, trained, actor or "operator")
     if not trained:
         raise TrainingError("nothing was trained; the reasons stand above.")
 
 
-def _train_alone(question: str) -> Callable[[bool], None]:
-    def train_it(champion: Promote = False) -> None:
-        train_question(question, champion)
+def promote_all(database: Database, trained: list[Trained], actor: str) -> list[str]:
+    """Promote what passes its gates, say of the others why not; names of the new champions."""
+    promoted = []
+    for outcome in trained:
+        try:
+            life.promote(database, outcome.name, outcome.version, actor=actor)
+            promoted.append(outcome.name)
+        except RegistryError as refusal:
+            note(f"not promoted: {refusal}")
+    return promoted
+
+
+def _train_alone(question: str) -> Callable[[bool, str], None]:
+    def train_it(champion: Promote = False, actor: Trainer = "") -> None:
+        train_question(question, champion, actor)
 
     return train_it
 
@@ -50,15 +74,68 @@ for _question in QUESTIONS:
     )
 
 
-@app.command("promote")
-def promote_version(
-    name: Annotated[str, typer.Argument(help="Model, such as churn.")],
-    version: Annotated[str, typer.Argument(help="Version to become champion.")],
+@app.command("actor")
+def make_actor(
+    name: Annotated[str, typer.Argument(help="Small letters, digits and hyphens.")],
 ) -> None:
+    """Make a person's key: the private half in a file of their own, the public one registered."""
+    path = actors.make_actor(migrated(), name)
+    out.print(f"{name} signs with {path}; whoever has this file can sign as {name}", soft_wrap=True)
+
+
+@app.command("approve")
+def approve_version(
+    name: Model,
+    version: Version,
+    actor: Annotated[str, typer.Option(help="Who approves; not the trainer.")],
+    artefact: Annotated[str, typer.Option(help="Digest of the release that was read.")] = "",
+    report: Annotated[str, typer.Option(help="Digest of the report that was read.")] = "",
+) -> None:
+    """Sign a version and its validation report."""
+    database = migrated()
+    signer = actors.actor(database, actor)
+    life.approve(database, name, version, signer, artefact=artefact, report=report)
+    found = life.read(name, version)
+    out.print(f"{actor} approved {name} version {version}")
+    out.print(f"release {found.digest}\nreport  {found.report_digest}", soft_wrap=True)
+
+
+@app.command("gates")
+def show_version(name: Model, version: Version) -> None:
+    """Show what the gates say of a version now, without promoting it."""
+    show_gates(life.examine(migrated(), name, version))
+
+
+@app.command("promote")
+def promote_version(name: Model, version: Version, actor: Operator = "operator") -> None:
     """Make a version the champion if its gates hold."""
-    for finding in promote(name, version):
-        out.print(finding)
+    database = migrated()
+    show_gates(life.examine(database, name, version))
+    life.promote(database, name, version, actor=actor)
     out.print(f"{name} version {version} is champion")
+
+
+@app.command("rollback")
+def roll_back(name: Model, actor: Operator = "operator") -> None:
+    """Let the version answer again that answered before."""
+    version = life.rollback(migrated(), name, actor=actor)
+    out.print(f"{name} version {version} is champion again")
+
+
+@app.command("retire")
+def retire_version(name: Model, version: Version, actor: Operator = "operator") -> None:
+    """Let a version never answer again; its release stays."""
+    life.retire(migrated(), name, version, actor=actor)
+    out.print(f"{name} version {version} is retired")
+
+
+def show_gates(report: GateReport) -> None:
+    """Print a gate report as a table, and what the gates that did not pass found."""
+    title = f"Gates of {report.model} version {report.version}: {report.standing}"
+    show_table(title, COLUMNS, report.rows())
+    for gate in report.gates:
+        if gate.verdict != "passed":
+            out.print(plain(f"{gate.name}: {gate.finding}"), soft_wrap=True)
 
 
 @app.command("models")

@@ -1,7 +1,7 @@
 """Judge a fitted model on customers and dates it has never seen."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -15,13 +15,29 @@ ENOUGH_EVENTS = 100
 REPETITIONS = 200
 MOST_DATES = 24
 Statistic = Callable[[Array, Array, Array | None], float]
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A rival on the same test rows, and by how much the model's figure exceeds the rival's.
+
+    ``rival`` is what it is called, ``digest`` its release where it has one.
+    """
+
+    rival: str
+    figure: float
+    difference: float
+    interval: Interval
+    digest: str = ""
 
 
 @dataclass(frozen=True)
 class Judgement:
     """Figures of one model on its test rows, intervals at 95 %, clustered by customer.
 
-    ``protocol`` says what kept the test rows apart from those the model learnt on.
+    ``protocol`` says what kept the test rows apart from those the model learnt on. ``psi`` is None
+    where the test rows are the training rows, ``champion`` where there was none to compare with.
     """
 
     protocol: str
@@ -29,7 +45,11 @@ class Judgement:
     events: int
     metrics: dict[str, float]
     raw: dict[str, float]
-    interval: tuple[float, float]
+    interval: Interval
+    intervals: dict[str, Interval] = field(default_factory=dict)
+    psi: float | None = None
+    benchmark: Comparison | None = None
+    champion: Comparison | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +77,12 @@ def judge(found: Margins, test: pd.DataFrame, answer: Answer, protocol: str) -> 
         test: customer_id, as_of and target of the rows the margins are of.
     """
     target = test["target"].to_numpy(np.float64)
+    main = MAIN[answer]
+    dated = answer == "probability" and test["as_of"].nunique() <= MOST_DATES
+    asked = _statistics(found.calibrated, target, answer)
+    if dated:
+        asked["auc_within_date"] = _dated(test["as_of"], found.calibrated, target)
+    spans = bootstrap(test, asked)
     if answer == "money":
         return Judgement(
             protocol=protocol,
@@ -64,10 +90,11 @@ def judge(found: Margins, test: pd.DataFrame, answer: Answer, protocol: str) -> 
             events=len(test),
             metrics=money_metrics(found.calibrated, target),
             raw=money_metrics(found.raw, target),
-            interval=interval(test, found.calibrated, normalised_gini),
+            interval=spans[main],
+            intervals=spans,
         )
     metrics = probability_metrics(found.calibrated, target)
-    if test["as_of"].nunique() <= MOST_DATES:
+    if dated:
         metrics["auc_within_date"] = within_date(test["as_of"], found.calibrated, target)
     return Judgement(
         protocol=protocol,
@@ -75,7 +102,92 @@ def judge(found: Margins, test: pd.DataFrame, answer: Answer, protocol: str) -> 
         events=int(target.sum()),
         metrics=metrics,
         raw=probability_metrics(found.raw, target),
-        interval=interval(test, found.calibrated, auc),
+        interval=spans[main],
+        intervals=spans,
+    )
+
+
+MAIN: Mapping[str, str] = {"probability": "auc", "money": "normalised_gini"}
+
+
+def _statistics(
+    margin: Array, target: Array, answer: Answer
+) -> dict[str, Callable[[Array], float]]:
+    """The figures that have an interval, each as a function of how often a row is counted."""
+    ranked: Statistic = normalised_gini if answer == "money" else auc
+    expected = margin if answer == "money" else expit(margin)
+    return {
+        MAIN[answer]: lambda weight: ranked(margin, target, weight),
+        "calibration_slope": lambda weight: calibration_slope(margin, target, answer, weight),
+        "o_e": lambda weight: float(weight @ target / (weight @ expected)),
+    }
+
+
+def _dated(dates: pd.Series, margin: Array, target: Array) -> Callable[[Array], float]:
+    return lambda weight: within_date(dates, margin, target, weight)
+
+
+def calibration_slope(
+    margin: Array, target: Array, answer: Answer, weight: Array | None = None
+) -> float:
+    """Slope of the outcome on the margin, 1 when the spread of the scores is honest.
+
+    Least squares for money, logistic regression for probabilities (Cox 1958; Newton's method).
+    NaN where it is not determined: one class, one score, or outcomes that the score separates.
+    """
+    weight = np.ones(len(margin)) if weight is None else weight
+    if np.ptp(margin[weight > 0]) == 0:
+        return float("nan")
+    centred = margin - np.average(margin, weights=weight)
+    if answer == "money":
+        return float(weight @ (centred * target) / (weight @ centred**2))
+    slope, intercept = 1.0, float(np.average(margin, weights=weight))
+    for _ in range(25):
+        p = expit(slope * centred + intercept)
+        error, spread = weight * (target - p), weight * p * (1 - p)
+        a, b, c = spread @ centred**2, spread @ centred, spread.sum()
+        determinant = a * c - b * b
+        if not determinant > 1e-9 * a * c:
+            return float("nan")
+        u, v = error @ centred, error.sum()
+        step = (c * u - b * v) / determinant, (a * v - b * u) / determinant
+        slope, intercept = slope + step[0], intercept + step[1]
+        if max(abs(step[0]), abs(step[1])) < 1e-6:
+            return float(slope)
+    return float("nan")
+
+
+def compare(
+    test: pd.DataFrame, ours: Array, theirs: Array, answer: Answer, rival: str, digest: str = ""
+) -> Comparison:
+    """AUC, or Gini of money, against a rival's on the same rows, with a paired interval."""
+    target = test["target"].to_numpy(np.float64)
+    ranked: Statistic = normalised_gini if answer == "money" else auc
+    figure = ranked(theirs, target, None)
+    spans = bootstrap(test, {"": lambda w: ranked(ours, target, w) - ranked(theirs, target, w)})
+    return Comparison(rival, figure, ranked(ours, target, None) - figure, spans[""], digest)
+
+
+def population_stability(
+    before: Array, after: Array, weight: Array | None = None, bins: int = 10
+) -> float:
+    """PSI of scores between two samples, over tenths of the first; weights repeat the second's rows.
+
+    Below 0.1 is customarily called stable, above 0.25 shifted. An empty bin counts half a row.
+    """
+    edges = np.unique(np.quantile(before, np.linspace(0, 1, bins + 1)[1:-1]))
+    weight = np.ones(len(after)) if weight is None else weight
+    old = np.bincount(np.searchsorted(edges, before), minlength=len(edges) + 1)
+    new = np.bincount(np.searchsorted(edges, after), weights=weight, minlength=len(edges) + 1)
+    was, now = (np.maximum(count, 0.5) / count.sum() for count in (old, new))
+    return float(np.sum((now - was) * np.log(now / was)))
+
+
+def with_stability(judged: Judgement, train: Array, test: Array, rows: pd.DataFrame) -> Judgement:
+    """The judgement with the PSI between the scores of training and test rows, and its interval."""
+    spans = bootstrap(rows, {"psi": lambda weight: population_stability(train, test, weight)})
+    return replace(
+        judged, psi=population_stability(train, test), intervals={**judged.intervals, **spans}
     )
 
 
@@ -104,11 +216,12 @@ def _refit(margin: Array, target: Array) -> Calibration:
 
 
 def money_metrics(value: Array, target: Array) -> dict[str, float]:
-    """Normalised Gini, correlation, bias of the total, mean absolute error."""
+    """Normalised Gini, correlation, bias of the total, calibration slope, mean absolute error."""
     return {
         "normalised_gini": normalised_gini(value, target),
         "correlation": float(np.corrcoef(value, target)[0, 1]) if np.ptp(value) > 0 else 0.0,
         "o_e": float(target.sum() / value.sum()),
+        "calibration_slope": calibration_slope(value, target, "money"),
         "mae": float(np.mean(np.abs(value - target))),
         "mean": float(target.mean()),
     }
@@ -129,17 +242,20 @@ def auc(score: Array, target: Array, weight: Array | None = None) -> float:
     return float(np.sum(bad * (below + good / 2)) / pairs) if pairs > 0 else float("nan")
 
 
-def within_date(dates: pd.Series, score: Array, target: Array) -> float:
+def within_date(
+    dates: pd.Series, score: Array, target: Array, weight: Array | None = None
+) -> float:
     """Mean AUC inside each as-of date, weighted by its events: how well one list is ranked.
 
-    Targets may be chances, as for ``auc``.
+    Targets may be chances and weights repeat rows, as for ``auc``.
     """
+    weight = np.ones(len(score)) if weight is None else weight
     found, events = [], []
     for positions in dates.groupby(dates, sort=True).indices.values():
-        area = auc(score[positions], target[positions])
+        area = auc(score[positions], target[positions], weight[positions])
         if not np.isnan(area):
             found.append(area)
-            events.append(target[positions].sum())
+            events.append(weight[positions] @ target[positions])
     return float(np.average(found, weights=events)) if found else float("nan")
 
 
@@ -174,18 +290,36 @@ def concentration(value: Array, target: Array, weight: Array | None = None) -> f
     return float(np.sum(mass * (money / money[-1] - people / people[-1])) / people[-1])
 
 
-def interval(test: pd.DataFrame, score: Array, statistic: Statistic) -> tuple[float, float]:
-    """95 % bootstrap interval, drawing whole customers (200 draws, fixed seed)."""
+def interval(test: pd.DataFrame, score: Array, statistic: Statistic) -> Interval:
+    """95 % bootstrap interval of one statistic, drawing whole customers."""
     target = test["target"].to_numpy(np.float64)
+    return bootstrap(test, {"": lambda weight: statistic(score, target, weight)})[""]
+
+
+def bootstrap(
+    test: pd.DataFrame, statistics: Mapping[str, Callable[[Array], float]]
+) -> dict[str, Interval]:
+    """95 % intervals, drawing whole customers (200 draws, fixed seed, the same for every model).
+
+    Args:
+        test: customer_id of each row.
+        statistics: name -> figure, given how often each row is counted.
+    """
     codes, customers = pd.factorize(test["customer_id"])
     draws = np.random.default_rng(0)
-    found = []
+    found: dict[str, list[float]] = {name: [] for name in statistics}
     for _ in range(REPETITIONS):
         times = np.bincount(
             draws.integers(0, len(customers), len(customers)), minlength=len(customers)
         )
-        found.append(statistic(score, target, times[codes].astype(np.float64)))
-    low, high = (
-        np.nanquantile(found, [0.025, 0.975]) if not np.isnan(found).all() else (np.nan,) * 2
-    )
+        weight = times[codes].astype(np.float64)
+        for name, statistic in statistics.items():
+            found[name].append(statistic(weight))
+    return {name: _middle(values) for name, values in found.items()}
+
+
+def _middle(values: list[float]) -> Interval:
+    if np.isnan(values).all():
+        return float("nan"), float("nan")
+    low, high = np.nanquantile(values, [0.025, 0.975])
     return float(low), float(high)

@@ -4,8 +4,9 @@ import contextlib
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 # MLflow's mode without telemetry has to be chosen before it is imported.
@@ -118,6 +119,26 @@ def promote(name: str, version: str) -> None:
     """
     with tracking() as client:
         client.set_registered_model_alias(name, CHAMPION, version)
+
+
+def withdraw(name: str, version: str) -> None:
+    """Take every alias from a version; one that was never registered here has none."""
+    for alias, held in versions(name).items():
+        if held == version:
+            with tracking() as client:
+                client.delete_registered_model_alias(name, alias)
+
+
+def attach(name: str, version: str, files: Sequence[Path]) -> None:
+    """Log files with the run that made a version.
+
+    Raises:
+        RegistryError: there is no such version.
+    """
+    with tracking() as client:
+        run = client.get_model_version(name, version).run_id or ""
+        for file in files:
+            client.log_artifact(run, str(file), "card")
 
 
 def versions(name: str) -> dict[str, str]:

@@ -3,13 +3,16 @@
 releases/NAME/VERSION/model.txt     the calibrated booster, plain LightGBM text
                       release.json  what it is: recipe, label contract, data, judgement
                       golden.json   rows and the margins they must give, in hexadecimal
-                      digests.json  SHA-256 of the three, and of all of them together
+                      card.json     the validation report that an approval is a signature of
+                      digests.json  SHA-256 of the four, and of all of them together
+                      card.html     card.json as a page, with the signatures that came later
 releases/NAME/champion.json         which version answers
 """
 
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +26,8 @@ from data.warehouse import canonical_json, file_digest, replace_file
 from features.definition import Array
 from training.trees import Forest
 
-FILES = ("model.txt", "release.json", "golden.json")
+FILES = ("model.txt", "release.json", "golden.json", "card.json")
+PAGE = "card.html"
 GOLDEN_ROWS = 50
 
 
@@ -38,6 +42,7 @@ class Lineage(BaseModel):
     train_dates: tuple[str, ...]
     test_dates: tuple[str, ...]
     left_out: dict[str, int]
+    data_until: str = ""
 
 
 class ReleaseCard(BaseModel):
@@ -62,6 +67,7 @@ class ReleaseCard(BaseModel):
     judgement: dict[str, Any]
     lineage: Lineage
     provisional: bool
+    trainer: str = ""
     notes: tuple[str, ...] = ()
 
 
@@ -75,14 +81,20 @@ class Release:
     golden_rows: Array
     golden_margins: tuple[str, ...]
     digest: str
+    report: dict[str, Any]
+    report_digest: str
 
 
-def write(about: ReleaseCard, model: str, rows: Array) -> Path:
+def write(
+    about: ReleaseCard, model: str, rows: Array, report: Mapping[str, Any], page: str = ""
+) -> Path:
     """Write a release whole or not at all.
 
     Args:
         model: LightGBM text of the calibrated booster.
         rows: profiles to draw the golden rows from, shape (n, features).
+        report: the validation report, plain values.
+        page: the report as HTML.
 
     Raises:
         ReleaseError: there is already a release of this name and version, or the model's text
@@ -99,9 +111,11 @@ def write(about: ReleaseCard, model: str, rows: Array) -> Path:
                 "margins": [float(m).hex() for m in margins],
             }
         ),
+        "card.json": canonical_json(report),
     }
     digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in contents.items()}
     contents["digests.json"] = canonical_json({**digests, "release": _together(digests)})
+    contents[PAGE] = page
     folder = settings().releases / about.name / about.version
     if folder.exists():
         raise ReleaseError(f"{folder} is there already; a release is never written twice.")
@@ -143,6 +157,7 @@ def read(folder: Path) -> Release:
         about = ReleaseCard.model_validate_json((folder / "release.json").read_bytes())
         golden = json.loads((folder / "golden.json").read_text())
         rows = np.array([[float.fromhex(v) for v in row] for row in golden["rows"]])
+        report = json.loads((folder / "card.json").read_text())
     except (ValidationError, ValueError, KeyError) as error:
         raise ReleaseError(
             f"{folder} was written by another version of Zhike ({type(error).__name__});"
@@ -155,6 +170,8 @@ def read(folder: Path) -> Release:
         golden_rows=rows,
         golden_margins=tuple(golden["margins"]),
         digest=digests["release"],
+        report=report,
+        report_digest=digests["card.json"],
     )
 
 
@@ -194,6 +211,15 @@ def champion(name: str) -> Path | None:
     return folder
 
 
+def answering(name: str) -> Release | None:
+    """The champion's release; None without one, or where it is too damaged to answer."""
+    try:
+        folder = champion(name)
+        return read(folder) if folder else None
+    except ReleaseError:
+        return None
+
+
 def point_champion(name: str, version: str) -> None:
     """Make a version answer from now on, in one move."""
     digest = read(settings().releases / name / version).digest
@@ -211,10 +237,15 @@ def champions() -> dict[str, Path]:
     return {name: folder for name, folder in found.items() if folder}
 
 
+def unpoint_champion(name: str) -> None:
+    """Let no version of a model answer any more; the releases stay."""
+    (settings().releases / name / "champion.json").unlink(missing_ok=True)
+
+
 def retire_all() -> None:
     """Let no version answer any more; the releases stay."""
     for name in champions():
-        (settings().releases / name / "champion.json").unlink(missing_ok=True)
+        unpoint_champion(name)
 
 
 def note_not_trained(reasons: dict[str, str]) -> None:

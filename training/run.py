@@ -2,24 +2,32 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 
 import numpy as np
 import pandas as pd
 
-from data.errors import FeatureError, RegistryError, TooFewEvents, TrainingError
+from data.errors import FeatureError, TooFewEvents, TrainingError
 from data.settings import settings
 from data.warehouse import Warehouse
 from features import catalogue
 from features.profile import Profiles, build
 from features.spine import customers_as_of, extent, month_ends, months_before
+from training import card as model_card
 from training import registry, release
 from training.fit import Fitted, fit, require_events
-from training.gates import gates
-from training.judge import ENOUGH_EVENTS, Judgement, Margins, judge, margins
+from training.judge import (
+    ENOUGH_EVENTS,
+    Judgement,
+    Margins,
+    judge,
+    margins,
+    with_stability,
+)
 from training.labels import LabelContract, Labelled, label, loan_spine
 from training.recipes import Recipe, chosen
+from training.rivals import against_champion, benchmark
 from training.split import TEST_DATES, Split, bucket, split
 
 HISTORY_MONTHS = 6
@@ -56,6 +64,7 @@ class Made:
     judgement: Judgement
     train_rows: pd.DataFrame
     test_rows: pd.DataFrame
+    said: Margins
 
 
 Watch = Callable[[Recipe, Made], None]
@@ -65,12 +74,13 @@ def train(
     warehouse: Warehouse,
     question: str = "all",
     *,
+    trainer: str = "",
     report: Report | None = None,
     watch: Watch | None = None,
 ) -> list[Outcome]:
     """Train the recipes of a question; what the data cannot carry says why and the rest goes on.
 
-    ``watch`` is shown each recipe's model with its rows before it is registered.
+    ``trainer`` is the actor whose name the releases carry; ``watch`` is shown each recipe's model with its rows before it is registered.
 
     Raises:
         UnknownQuestion: no recipe answers to that name.
@@ -102,7 +112,7 @@ def train(
                 one = task.result()
                 if watch:
                     watch(recipe, one)
-                outcomes.append(_registered(warehouse, recipe, found, one))
+                outcomes.append(_registered(warehouse, recipe, found, one, trainer))
             except TrainingError as refusal:
                 outcomes.append(NotTrained(recipe.name, str(refusal)))
     _note(outcomes)
@@ -180,9 +190,17 @@ def _made(recipe: Recipe, found: Labelled, parts: Split, profiles: Profiles) -> 
         if parts.folds
         else margins(fitted, test_rows)
     )
-    return Made(
-        fitted, judge(said, test_rows, recipe.label.answer, parts.protocol), train_rows, test_rows
+    judgement = judge(said, test_rows, recipe.label.answer, parts.protocol)
+    if not parts.folds:
+        taught = margins(fitted, train_rows).calibrated
+        judgement = with_stability(judgement, taught, said.calibrated, test_rows)
+    ours = said.calibrated
+    judgement = replace(
+        judgement,
+        benchmark=benchmark(recipe, ours, train_rows, test_rows, features, parts.folds),
+        champion=against_champion(recipe, ours, test_rows, parts.folds),
     )
+    return Made(fitted, judgement, train_rows, test_rows, said)
 
 
 def _unseen(recipe: Recipe, rows: pd.DataFrame, features: tuple[str, ...], folds: int) -> Margins:
@@ -201,7 +219,9 @@ def _joined(rows: pd.DataFrame, profiles: Profiles, features: tuple[str, ...]) -
     return rows.merge(profiles.frame[columns], on=["customer_id", "as_of"], how="left")
 
 
-def _registered(warehouse: Warehouse, recipe: Recipe, found: Labelled, made: Made) -> Trained:
+def _registered(
+    warehouse: Warehouse, recipe: Recipe, found: Labelled, made: Made, trainer: str
+) -> Trained:
     fitted, judgement = made.fitted, made.judgement
     train_rows, test_rows = made.train_rows, made.test_rows
     manifest = warehouse.manifest
@@ -214,6 +234,7 @@ def _registered(warehouse: Warehouse, recipe: Recipe, found: Labelled, made: Mad
         train_dates=_days(train_rows),
         test_dates=_days(test_rows),
         left_out=found.left_out,
+        data_until=extent(warehouse)[1].isoformat(),
     )
     version = registry.register(
         recipe.name,
@@ -237,7 +258,7 @@ def _registered(warehouse: Warehouse, recipe: Recipe, found: Labelled, made: Mad
     )
     typical = train_rows[features].median()
     label = recipe.label
-    card = release.ReleaseCard(
+    about = release.ReleaseCard(
         name=recipe.name,
         question=label.question,
         product=recipe.product,
@@ -255,11 +276,19 @@ def _registered(warehouse: Warehouse, recipe: Recipe, found: Labelled, made: Mad
         judgement=asdict(judgement),
         lineage=lineage,
         provisional=provisional,
+        trainer=trainer,
         notes=manifest.notes,
     )
-    release.write(
-        card, fitted.booster.model_to_string(num_iteration=-1), train_rows[features].to_numpy()
+    taught = margins(fitted, train_rows).calibrated
+    report, page = model_card.make(
+        about,
+        model_card.Material(fitted.booster, train_rows, test_rows, taught, made.said.calibrated),
     )
+    text = fitted.booster.model_to_string(num_iteration=-1)
+    folder = release.write(about, text, train_rows[features].to_numpy(), report, page)
+    written = release.read(folder)
+    model_card.update_life(folder, written.digest, written.report_digest, ())
+    registry.attach(recipe.name, version, [folder / "card.json", folder / release.PAGE])
     return Trained(recipe.name, version, judgement, provisional)
 
 
@@ -272,21 +301,3 @@ def _days(rows: pd.DataFrame) -> tuple[str, ...]:
     days: list[date] = sorted(set(rows["as_of"]))
     shown = days if len(days) <= 24 else [days[0], days[-1]]
     return tuple(day.isoformat() for day in shown)
-
-
-def promote(name: str, version: str) -> tuple[str, ...]:
-    """Make a version the champion if its gates hold; returns what the gates found.
-
-    Raises:
-        ReleaseError: there is no such release, or it is damaged.
-        RegistryError: a gate refuses, or MLflow does.
-    """
-    found = release.read(settings().releases / name / version)
-    results = gates(found.card)
-    refused = [gate for gate in results if gate.verdict == "refused"]
-    if refused:
-        reasons = "; ".join(f"{gate.name}: {gate.finding}" for gate in refused)
-        raise RegistryError(f"{name} version {version} may not become champion: {reasons}")
-    registry.promote(name, version)
-    release.point_champion(name, version)
-    return tuple(f"{gate.name}: {gate.verdict} ({gate.finding})" for gate in results)

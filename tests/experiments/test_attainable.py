@@ -24,7 +24,6 @@ from experiments.attainable import (
     examine,
     gathered,
     money_figures,
-    plain_logistic,
 )
 from experiments.attainable import home as within
 from features.definition import Array
@@ -33,6 +32,7 @@ from features.profile import build
 from training.judge import auc
 from training.labels import label
 from training.recipes import Recipe, recipes
+from training.rivals import plain_logistic
 from training.run import spine_of
 from training.split import split
 

@@ -23,7 +23,7 @@ from serving.scoring import Model, Profile, Score, Scorer
 from training.labels import SCORABLE
 from training.release import champions, read
 
-DAMAGED = ("model.txt", "release.json", "golden.json", "digests.json")
+DAMAGED = ("model.txt", "release.json", "golden.json", "card.json", "digests.json")
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_a_release_that_lacks_a_file_is_refused(release: Path, name: str) -> Non
 
 
 def test_nothing_of_a_damaged_release_is_parsed(release: Path) -> None:
-    for name in ("model.txt", "release.json", "golden.json"):
+    for name in ("model.txt", "release.json", "golden.json", "card.json"):
         (release / name).write_text("not anything that a parser would take")
     with pytest.raises(ReleaseError, match=r"model.txt is damaged"):  # the first by its digest
         Model.load(release)
@@ -155,7 +155,7 @@ def test_nothing_of_a_damaged_release_is_parsed(release: Path) -> None:
 
 def vouch(release: Path) -> None:
     """Write digests that hold, as whoever swaps a file would."""
-    names = ("model.txt", "release.json", "golden.json")
+    names = ("model.txt", "release.json", "golden.json", "card.json")
     digests = {n: hashlib.sha256((release / n).read_bytes()).hexdigest() for n in names}
     together = hashlib.sha256(canonical_json(digests).encode()).hexdigest()
     (release / "digests.json").write_text(canonical_json({**digests, "release": together}))

@@ -7,11 +7,11 @@ import mlflow
 import numpy as np
 import pytest
 
-from data.database import Database
+from data.database import Database, migrated
 from data.errors import RegistryError
 from data.warehouse import Warehouse
-from training import registry, release
-from training.run import Trained, promote, train
+from training import life, registry, release
+from training.run import Trained, train
 from training.trees import Forest
 
 
@@ -44,7 +44,9 @@ def test_a_question_is_trained_inside_somebody_elses_run(
     loaded_home: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_RUN_ID", "0123456789abcdef0123456789abcdef")
-    (outcome,) = train(Warehouse(loaded_home / "warehouse"), "churn")
+    home.mkdir()
+    (home / "warehouse").symlink_to(loaded_home / "warehouse")
+    (outcome,) = train(Warehouse(), "churn")
     assert isinstance(outcome, Trained), outcome
     assert os.environ["MLFLOW_RUN_ID"] == "0123456789abcdef0123456789abcdef"
     with registry.tracking() as client:
@@ -52,7 +54,7 @@ def test_a_question_is_trained_inside_somebody_elses_run(
         run = client.get_run(made_by)
     assert run.data.tags["parent"] == "0123456789abcdef0123456789abcdef"
     assert registry.versions("churn") == {"challenger": outcome.version}
-    assert promote("churn", outcome.version)
+    life.promote(migrated(), "churn", outcome.version, actor="tests")
     assert registry.versions("churn")["champion"] == outcome.version
 
 

@@ -1,0 +1,185 @@
+"""The model card says what was found, needs nothing from outside, and takes later signatures."""
+
+import base64
+import json
+import re
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import beta
+
+from tests.training import test_release
+from tests.training.test_fit import FEATURES, MONEY, RECIPE, rows_of
+from training import card, judge, release
+from training.card import Material
+from training.fit import fit
+from training.recipes import PURPOSES, Recipe
+from training.release import ReleaseCard
+
+TRAIN, TEST = rows_of(count=400), rows_of(seed=1, count=400)
+SECTIONS = (
+    "Purpose",
+    "What is asked",
+    "Gates",
+    "Data",
+    "Performance on customers it has never seen",
+    "What moves the score",
+    "Stability",
+    "How it is made",
+    "Limits",
+    "Signatures and life",
+)
+
+
+def about_and_material(recipe: Recipe = RECIPE, **about: Any) -> tuple[ReleaseCard, Material]:
+    fitted = fit(recipe, TRAIN, FEATURES)
+    said = judge.margins(fitted, TEST)
+    taught = judge.margins(fitted, TRAIN).calibrated
+    judged = judge.judge(said, TEST, recipe.label.answer, "out of time")
+    judged = judge.with_stability(judged, taught, said.calibrated, TEST)
+    made = {
+        "name": recipe.name,
+        "question": recipe.label.question,
+        "answer": recipe.label.answer,
+        "judgement": asdict(judged),
+        "parameters": fitted.parameters,
+        "typical": dict.fromkeys(FEATURES, 1.0),
+    }
+    told = test_release.card(**(made | about))
+    return told, Material(fitted.booster, TRAIN, TEST, taught, said.calibrated)
+
+
+@pytest.fixture(scope="module")
+def made() -> tuple[dict[str, Any], str]:
+    return card.make(*about_and_material())
+
+
+def test_every_question_has_a_purpose_and_its_limits() -> None:
+    assert PURPOSES.keys() == card.PURPOSE.keys() == card.LIMITS.keys()
+
+
+@pytest.mark.slow
+def test_the_page_has_every_section_and_needs_nothing_from_outside(
+    made: tuple[dict[str, Any], str],
+) -> None:
+    _, page = made
+    assert re.findall("<h2>(.*?)</h2>", page) == list(SECTIONS)
+    assert not re.findall(r"https?://|@import|<script|<link", page)
+    assert set(re.findall(r'src="(.{22})', page)) == {"data:image/png;base64,"}
+
+
+@pytest.mark.slow
+def test_the_four_pictures_are_drawn(made: tuple[dict[str, Any], str]) -> None:
+    pictures = [base64.b64decode(text) for text in re.findall(r'base64,([^"]+)"', made[1])]
+    assert len(pictures) == 4
+    assert all(picture.startswith(b"\x89PNG") and len(picture) > 5_000 for picture in pictures)
+
+
+@pytest.mark.slow
+def test_the_report_is_strict_json_and_the_same_each_time(
+    made: tuple[dict[str, Any], str],
+) -> None:
+    about, material = about_and_material()
+    again, page = card.make(about, material)
+    assert json.dumps(again, allow_nan=False) == json.dumps(made[0], allow_nan=False)
+    assert page == made[1]
+
+
+@pytest.mark.slow
+def test_figures_on_the_page_are_those_of_the_judgement(made: tuple[dict[str, Any], str]) -> None:
+    report, page = made
+    assert f"<b>{report['judgement']['metrics']['auc']:.3f}</b>" in page
+    assert f"<b>{report['judgement']['events']}</b>events in the test" in page
+    assert "auc_within_date" in report["judgement"]["intervals"]
+    for gate in report["gates"]["gates"]:
+        assert f"<b>{gate['name']}</b>" in page
+
+
+@pytest.mark.slow
+def test_guidance_is_named_and_no_compliance_claimed(made: tuple[dict[str, Any], str]) -> None:
+    assert "SR 26-2, which replaced SR 11-7 in April 2026" in made[1]
+    assert "claims no compliance" in made[1]
+
+
+@pytest.mark.slow
+def test_features_stand_by_weight_with_the_directions_a_banker_insists_on(
+    made: tuple[dict[str, Any], str],
+) -> None:
+    found = {one["name"]: one for one in made[0]["features"]}
+    assert next(iter(found)) == "spend_90d"  # what the outcome was drawn from
+    assert found["limit_use"]["direction"] == "raises only"
+    assert found["spend_90d"]["direction"] == "free"
+    assert 0.7 < found["limit_use"]["known"] < 0.9
+
+
+@pytest.mark.slow
+def test_an_amount_has_its_card_too() -> None:
+    report, page = card.make(*about_and_material(MONEY, unit="TWD"))
+    assert "Normalised Gini" in page
+    assert report["data"]["test"]["events"] is None
+
+
+@pytest.mark.slow
+def test_a_provisional_version_says_how_few_events_there_were() -> None:
+    about, material = about_and_material()
+    judged = about.judgement | {"events": 7}
+    few = about.model_copy(update={"judgement": judged, "provisional": True})
+    report, page = card.make(few, material)
+    assert report["gates"]["standing"] == "provisional"
+    assert "Only 7 events in the test" in page
+
+
+@pytest.mark.slow
+def test_text_from_outside_is_no_markup() -> None:
+    _, page = card.make(*about_and_material(population="<script>alert(1)</script>", notes=("<b>",)))
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+
+
+@pytest.mark.slow
+def test_no_number_is_null_and_not_nan() -> None:
+    about, material = about_and_material()
+    blank = replace(material, test=material.test.assign(limit_use=np.nan))
+    report, _ = card.make(about, blank)
+    by_name = {one["name"]: one for one in report["features"]}
+    assert by_name["limit_use"]["csi"] is None
+    json.dumps(report, allow_nan=False)
+
+
+def test_reliability_has_jeffreys_intervals() -> None:
+    value = np.arange(100.0)
+    target = (value >= 95).astype(float)
+    tenths = card.reliability(value, target, "probability")
+    assert [row["rows"] for row in tenths] == [10] * 10
+    assert (tenths[-1]["expected"], tenths[-1]["observed"]) == (94.5, 0.5)
+    assert tenths[-1]["low"] == pytest.approx(beta(5.5, 5.5).ppf(0.025))
+    assert tenths[0]["low"] < 0.001 < tenths[0]["high"]
+
+
+def test_lift_counts_the_best_tenth_first_and_captures_all_in_the_end() -> None:
+    value = np.arange(100.0)
+    tenths = card.lift_table(value, (value >= 95).astype(float))
+    assert (tenths[0]["lift"], tenths[0]["captured"]) == (10.0, 1.0)
+    assert tenths[-1]["captured"] == 1.0
+
+
+@pytest.mark.slow
+def test_signatures_are_written_onto_the_page_and_replace_what_stood_there(home: Path) -> None:
+    about, material = about_and_material()
+    report, page = card.make(about, material)
+    text = str(material.booster.model_to_string(num_iteration=-1))
+    folder = release.write(about, text, TRAIN[list(FEATURES)].to_numpy(), report, page)
+    assert release.read(folder).report == report
+    moment = datetime(2026, 7, 1, 9, 30, tzinfo=UTC)
+    for who in ("ben", "carl <x>"):
+        card.update_life(folder, "d" * 64, "e" * 64, [(moment, "signed as approver", who)])
+    shown = (folder / release.PAGE).read_text("utf-8")
+    assert "<td>carl &lt;x&gt;</td>" in shown
+    assert "2026-07-01 09:30 UTC" in shown
+    assert "d" * 64 in shown
+    assert "<td>ben</td>" not in shown
+    assert release.read(folder).report == report  # what was signed is as it was

@@ -1,0 +1,387 @@
+"""The model card as one page of HTML that needs nothing from outside."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+Cells = Sequence[Any]
+STANDING = {
+    "passed": "All gates hold",
+    "provisional": "Provisional: insufficient evidence",
+    "held": "Held for review",
+    "refused": "Refused by its gates",
+}
+NAMES = {
+    "auc": "AUC, pooled",
+    "auc_within_date": "AUC within each as-of date",
+    "gini": "Gini",
+    "ks": "KS",
+    "brier": "Brier score",
+    "o_e": "Observed over expected",
+    "calibration_slope": "Calibration slope",
+    "calibration_intercept": "Calibration intercept",
+    "lift_top_decile": "Lift in the best tenth",
+    "base_rate": "Rate of events",
+    "normalised_gini": "Normalised Gini",
+    "correlation": "Correlation",
+    "mae": "Mean absolute error",
+    "mean": "Mean outcome",
+}
+STYLE = """
+:root { color-scheme: light; --ink: #23303f; --soft: #5c6b7a; --line: #dfe5ea; --accent: #1f5f8b; }
+* { box-sizing: border-box; }
+body { margin: 0; background: #f3f5f7; color: var(--ink); font: 15px/1.55 system-ui, "Segoe UI", "Noto Sans", "Helvetica Neue", Arial, sans-serif; }
+main { max-width: 1060px; margin: 0 auto; padding: 36px 44px 56px; background: #fff; }
+header { border-bottom: 3px solid var(--accent); padding-bottom: 18px; margin-bottom: 8px; }
+h1 { font-size: 30px; line-height: 1.2; margin: 2px 0 8px; }
+h1::first-letter { text-transform: uppercase; }
+h2 { font-size: 19px; margin: 38px 0 10px; padding-bottom: 5px; border-bottom: 1px solid var(--line); }
+h3 { font-size: 15px; margin: 18px 0 4px; }
+p, li { max-width: 78ch; } p { margin: 8px 0; }
+.over { color: var(--soft); letter-spacing: .06em; text-transform: uppercase; font-size: 12px; }
+.badge { display: inline-block; padding: 3px 11px; border-radius: 12px; font-size: 13px; font-weight: 600; white-space: nowrap; }
+.passed { background: #e0f1e6; color: #1c6b3c; } .provisional, .insufficient { background: #fdf0d6; color: #855a06; }
+.held { background: #fdf0d6; color: #855a06; } .refused { background: #fbe1de; color: #a12a1e; }
+.not { background: #eceff2; color: #5c6b7a; }
+.figures { display: grid; grid-template-columns: repeat(4, 1fr); gap: 12px; margin: 18px 0 6px; }
+.figures div { border: 1px solid var(--line); border-radius: 8px; padding: 11px 14px; }
+.figures b { display: block; font-size: 23px; line-height: 1.25; font-variant-numeric: tabular-nums; }
+.figures span { color: var(--soft); font-size: 13px; display: block; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; margin: 10px 0; font-size: 14px; }
+th { text-align: left; color: var(--soft); font-weight: 600; border-bottom: 2px solid var(--line); padding: 6px 10px 6px 0; }
+td { border-bottom: 1px solid var(--line); padding: 6px 10px 6px 0; vertical-align: top; }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.pair { display: grid; grid-template-columns: 1fr 1fr; gap: 24px; }
+figure { margin: 8px 0; } img { width: 100%; height: auto; } figcaption { color: var(--soft); font-size: 13px; }
+code { font: 12.5px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; overflow-wrap: anywhere; }
+details { margin: 8px 0; } summary { cursor: pointer; color: var(--accent); }
+footer { margin-top: 40px; padding-top: 14px; border-top: 1px solid var(--line); color: var(--soft); font-size: 13px; }
+@media (max-width: 760px) { main { padding: 20px; } .pair { grid-template-columns: 1fr; } .figures { grid-template-columns: 1fr 1fr; } }
+@page { margin: 16mm 14mm; }
+@media print { body { background: #fff; } main { padding: 0; max-width: none; } h2, figure, tr { break-inside: avoid; } }
+"""
+
+
+def render(told: Mapping[str, Any], pictures: Mapping[str, str], begins: str, ends: str) -> str:
+    """The page of a validation report.
+
+    Args:
+        pictures: reliability, lift, scores, shap: PNGs in base64.
+        begins, ends: marks between which the signatures are written later.
+    """
+    title = f"{told['title']}, version {told['version']}"
+    parts = (
+        _header(told),
+        _section("Purpose", _p(told["purpose"])),
+        _section("What is asked", _asked(told["label"])),
+        _section("Gates", _gates(told["gates"])),
+        _section("Data", _data(told["data"])),
+        _section("Performance on customers it has never seen", _performance(told, pictures)),
+        _section("What moves the score", _features(told["features"], pictures["shap"])),
+        _section("Stability", _stability(told, pictures["scores"])),
+        _section("How it is made", _method(told["method"])),
+        _section(
+            "Limits", "<ul>" + "".join(f"<li>{escape(x)}</li>" for x in told["limits"]) + "</ul>"
+        ),
+        _section("Signatures and life", f"{begins}{life('', '', ())}{ends}"),
+        f"<footer>{escape(told['guidance'])}</footer>",
+    )
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>"
+        f"<body><main>{''.join(parts)}</main></body></html>\n"
+    )
+
+
+def life(digest: str, report: str, lines: Sequence[tuple[str, str, str]]) -> str:
+    """Digests that are signed, and what happened to the version."""
+    shown = _table(("when", "what", "who"), lines) if lines else _p("Nobody has signed it yet.")
+    if not digest:
+        return shown
+    return shown + _table(
+        ("what a signature covers", "SHA-256"),
+        [("release", _code(digest)), ("report", _code(report))],
+    )
+
+
+class _Html(str):
+    """Text that is HTML already."""
+
+
+def _header(told: Mapping[str, Any]) -> str:
+    standing = told["gates"]["standing"]
+    badge = f'<span class="badge {standing}">{STANDING[standing]}</span>'
+    trainer = f" · trained by {escape(told['trainer'])}" if told["trainer"] else ""
+    return (
+        f'<header><div class="over">Model card</div><h1>{escape(told["title"])}</h1>'
+        f"{badge} &nbsp;version {escape(told['version'])}{trainer}"
+        f" · data until {escape(told['data']['data_until'])}</header>{_headline(told)}"
+    )
+
+
+def _headline(told: Mapping[str, Any]) -> str:
+    found = told["judgement"]
+    metrics, spans = found["metrics"], found["intervals"]
+    main = "normalised_gini" if told["answer"] == "money" else "auc"
+    counted = (
+        (f"{found['rows']:,}", "test rows", "customers it has never seen")
+        if told["answer"] == "money"
+        else (f"{found['events']:,}", "events in the test", f"among {found['rows']:,} rows")
+    )
+    tiles = [counted] + [
+        (_number(metrics.get(key)), NAMES[key], _span(spans.get(key)))
+        for key in (main, "calibration_slope", "o_e")
+    ]
+    return (
+        '<div class="figures">'
+        + "".join(
+            f"<div><b>{escape(a)}</b>{escape(b)}<span>{escape(c)}</span></div>" for a, b, c in tiles
+        )
+        + "</div>"
+    )
+
+
+def _asked(label: Mapping[str, Any]) -> str:
+    days = label["horizon_days"]
+    return _table(
+        ("", ""),
+        [
+            ("Population", label["population"]),
+            ("Outcome", label["outcome"]),
+            ("Horizon", f"{days} days from the as-of date" if days else "final status of the loan"),
+            ("Label contract", _code(label["version"])),
+        ],
+    )
+
+
+def _gates(report: Mapping[str, Any]) -> str:
+    rows = [
+        (
+            _Html(f"<b>{escape(g['name'])}</b>{_finding(g)}"),
+            _number(g["figure"]),
+            _span(g["interval"]),
+            g["tolerance"],
+            _Html(
+                f'<span class="badge {escape(g["verdict"].split()[0])}">{escape(g["verdict"])}</span>'
+            ),
+        )
+        for g in report["gates"]
+    ]
+    return _p(
+        "A gate refuses when the 95 % interval lies wholly outside its tolerance. With fewer than"
+        " 100 events in the test it answers “insufficient evidence”, and the version may only be"
+        " served as provisional. These are the verdicts at registration; the gates are asked again"
+        " when the version is promoted."
+    ) + _table(("gate", "figure", "95 % interval", "tolerance", "verdict"), rows, (1, 2))
+
+
+def _finding(gate: Mapping[str, Any]) -> str:
+    """What the columns beside it do not say already."""
+    told = gate["interval"] and not gate["name"].startswith("better than the")
+    return "" if told else f"<br>{escape(gate['finding'])}"
+
+
+def _data(data: Mapping[str, Any]) -> str:
+    rows = [
+        (
+            name,
+            f"{data[name]['rows']:,}",
+            f"{data[name]['customers']:,}",
+            "" if data[name]["events"] is None else f"{data[name]['events']:,}",
+            _number(data[name]["mean"]),
+            _dates(data[dates]),
+        )
+        for name, dates in (("training", "train_dates"), ("test", "test_dates"))
+    ]
+    left = [(reason.replace("_", " "), f"{n:,}") for reason, n in sorted(data["left_out"].items())]
+    text = _table(
+        ("sample", "rows", "customers", "events", "mean outcome", "as-of dates"), rows, (1, 2, 3, 4)
+    )
+    text += _p(
+        f"Source: {data['source']}. Warehouse manifest {data['manifest'][:16]}, feature catalogue"
+        f" {data['catalogue'][:16]}."
+    )
+    text += "".join(_p(f"Note: {note}") for note in data["notes"])
+    if left:
+        text += "<h3>Left out of both samples</h3>" + _table(("reason", "rows"), left, (1,))
+    return text
+
+
+def _dates(days: Sequence[str]) -> str:
+    return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}" if days else ""
+
+
+def _performance(told: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
+    found = told["judgement"]
+    rows = [
+        (
+            NAMES.get(key, key),
+            _number(value),
+            _span(found["intervals"].get(key)),
+            _number(found["raw"].get(key)),
+        )
+        for key, value in found["metrics"].items()
+    ]
+    text = _p(
+        f"Judged {found['protocol']} on {found['rows']:,} rows"
+        + (f" with {found['events']:,} events" if told["answer"] != "money" else "")
+        + (f" over {_dates(told['data']['test_dates'])}" if told["data"]["test_dates"] else "")
+        + ". Intervals are drawn over whole customers. The last column is the model before its"
+        " calibration was folded into the trees."
+    )
+    text += _table(("figure", "calibrated", "95 % interval", "raw"), rows, (1, 2, 3))
+    rivals = [found[k] for k in ("benchmark", "champion") if found[k]]
+    if rivals:
+        compared = [
+            (r["rival"], _number(r["figure"]), f"{r['difference']:+.3f}", _span(r["interval"]))
+            for r in rivals
+        ]
+        text += "<h3>On the same rows</h3>" + _table(
+            ("rival", "its figure", "this version is better by", "95 % interval"),
+            compared,
+            (1, 2, 3),
+        )
+    return text + (
+        '<div class="pair">'
+        + _figure(
+            pictures["reliability"],
+            "Reliability: observed against expected by tenth of the score.",
+        )
+        + _figure(pictures["lift"], "Lift by tenth of the score, and what the best tenths capture.")
+        + f"</div>{_tenths(told['reliability'])}"
+    )
+
+
+def _tenths(rows: Sequence[Mapping[str, Any]]) -> str:
+    shown = [
+        (
+            number,
+            f"{row['rows']:,}",
+            _number(row["expected"]),
+            _number(row["observed"]),
+            _span((row["low"], row["high"])),
+        )
+        for number, row in enumerate(rows, 1)
+    ]
+    head = ("tenth, lowest first", "rows", "expected", "observed", "95 % interval")
+    return f"<h3>Reliability by tenth of the score</h3>{_table(head, shown, (1, 2, 3, 4))}"
+
+
+def _features(features: Sequence[Mapping[str, Any]], picture: str) -> str:
+    rows = [
+        (
+            _Html(f"{_code(f['name'])}<br>{escape(f['about'])}"),
+            f["direction"],
+            f["unit"],
+            f["data_class"],
+            _median(f["median"], f["unit"]),
+            f"{f['known']:.0%}",
+            _number(f["weight"]),
+        )
+        for f in features
+    ]
+    head = ("feature", "direction", "unit", "data", "median", "known", "weight")
+    text = _figure(
+        picture,
+        "Contributions to the margin (SHAP) of a sample of test rows: one dot a row, red a high"
+        " value of the feature, blue a low one; to the right it raises the score.",
+    )
+    text += _p(
+        "Weight is the mean size of a feature's contribution to the margin. A direction is imposed"
+        " where a banker would insist; the others are free."
+    )
+    return (
+        text
+        + _table(head, rows[:12], (4, 5, 6))
+        + f"<details><summary>All {len(rows)} features</summary>"
+        + _table(head, rows[12:], (4, 5, 6))
+        + "</details>"
+    )
+
+
+def _stability(told: Mapping[str, Any], picture: str) -> str:
+    psi, span = told["judgement"]["psi"], told["judgement"]["intervals"].get("psi")
+    text = (
+        _p("The test rows are the training rows, so that nothing can have shifted between them.")
+        if psi is None
+        else _p(
+            f"PSI of the score between training and test rows: {psi:.3f} ({_span(span)}). Below 0.1"
+            " is customarily called stable, above 0.25 shifted."
+        )
+    )
+    moved = sorted((f for f in told["features"] if f["csi"] is not None), key=lambda f: -f["csi"])[
+        :8
+    ]
+    rows = [(_code(f["name"]), _number(f["csi"]), _number(f["weight"])) for f in moved]
+    table = "<h3>Features that moved most</h3>" + _table(("feature", "CSI", "weight"), rows, (1, 2))
+    figure = _figure(picture, "Scores of the training and of the test rows.")
+    return text + f'<div class="pair">{figure}<div>{table}</div></div>'
+
+
+def _method(method: Mapping[str, Any]) -> str:
+    shown = {k: v for k, v in method["parameters"].items() if not isinstance(v, list)}
+    text = _p(
+        f"{method['booster']}. Calibration: margin = {method['calibration']['slope']:.4f} × raw"
+        f" margin {method['calibration']['intercept']:+.4f}, learnt on customers that each fold had"
+        " not seen, and folded into the leaves."
+    )
+    rows = [(_code(key), str(value)) for key, value in sorted(shown.items())]
+    return (
+        text
+        + f"<details><summary>Parameters</summary>{_table(('parameter', 'value'), rows)}</details>"
+    )
+
+
+def _section(title: str, body: str) -> str:
+    return f"<section><h2>{escape(title)}</h2>{body}</section>"
+
+
+def _p(text: str) -> str:
+    return f"<p>{escape(text)}</p>"
+
+
+def _code(text: str) -> _Html:
+    return _Html(f"<code>{escape(text)}</code>")
+
+
+def _figure(picture: str, caption: str) -> str:
+    return (
+        f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{picture}">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
+
+
+def _table(heads: Sequence[str], rows: Sequence[Cells], numeric: Sequence[int] = ()) -> str:
+    def cell(tag: str, position: int, text: Any) -> str:
+        mark = ' class="n"' if position in numeric else ""
+        return f"<{tag}{mark}>{text if isinstance(text, _Html) else escape(str(text))}</{tag}>"
+
+    head = "".join(cell("th", n, text) for n, text in enumerate(heads)) if any(heads) else ""
+    body = "".join(
+        "<tr>" + "".join(cell("td", n, text) for n, text in enumerate(row)) + "</tr>"
+        for row in rows
+    )
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _median(value: float | None, unit: str) -> str:
+    """A feature's value as a person reads it: money is kept in minor units, rates in millionths."""
+    scale = {"money": 100, "rate": 1_000_000}.get(unit, 1)
+    return _number(None if value is None else value / scale)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    size = abs(value)
+    if size >= 1_000 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.3f}" if size < 10 else f"{value:,.1f}"
+
+
+def _span(interval: Sequence[float | None] | None) -> str:
+    if not interval or interval[0] is None or interval[1] is None:
+        return ""
+    return f"{_number(interval[0])} to {_number(interval[1])}"
