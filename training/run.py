@@ -1,7 +1,7 @@
 """Train in five verbs: label, split, fit, judge, register."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 
@@ -89,10 +89,11 @@ def train(
     say = report or (lambda *_: None)
     tables = warehouse.manifest.tables
     wanted = chosen(tables, question)
+    steps = 3 * len(wanted) + 2
     outcomes: list[Outcome] = []
     labelled: list[tuple[Recipe, Labelled, Split]] = []
     for number, recipe in enumerate(wanted):
-        say(f"label {recipe.name}", number, 2 * len(wanted) + 2)
+        say(f"label {recipe.name}", number, steps)
         try:
             labelled.append((recipe, *_labelled(warehouse, recipe)))
         except (TrainingError, FeatureError) as refusal:
@@ -100,21 +101,25 @@ def train(
     if not labelled:
         _note(outcomes)
         return outcomes
-    say("profiles", len(wanted), 2 * len(wanted) + 2)
+    say("profiles", len(wanted), steps)
     profiles = _profiles(warehouse, [parts for _, _, parts in labelled])
     # LightGBM leaves Python's lock: on tables of this size two models at once, each on one
     # thread, are quicker than one model on two.
     with ThreadPoolExecutor(settings().threads) as pool:
         made = [pool.submit(_made, *one, profiles) for one in labelled]
-        for number, ((recipe, found, _), task) in enumerate(zip(labelled, made, strict=True)):
-            say(f"fit {recipe.name}", len(wanted) + 1 + number, 2 * len(wanted) + 2)
-            try:
-                one = task.result()
-                if watch:
-                    watch(recipe, one)
-                outcomes.append(_registered(warehouse, recipe, found, one, trainer))
-            except TrainingError as refusal:
-                outcomes.append(NotTrained(recipe.name, str(refusal)))
+        for number, ((recipe, _, _), task) in enumerate(zip(labelled, made, strict=True)):
+            say(f"fit {recipe.name}", len(wanted) + 1 + number, steps)
+            wait([task])
+    # Not beside the fits: whoever silences warnings does so for all threads.
+    for number, ((recipe, found, _), task) in enumerate(zip(labelled, made, strict=True)):
+        say(f"register {recipe.name}", 2 * len(wanted) + 1 + number, steps)
+        try:
+            one = task.result()
+            if watch:
+                watch(recipe, one)
+            outcomes.append(_registered(warehouse, recipe, found, one, trainer))
+        except TrainingError as refusal:
+            outcomes.append(NotTrained(recipe.name, str(refusal)))
     _note(outcomes)
     order = [recipe.name for recipe in wanted]
     return sorted(outcomes, key=lambda outcome: order.index(outcome.name))
