@@ -173,7 +173,7 @@ def empty_book(registry: Registry, traits: Traits, month: Month) -> Book:
     """A book in which nobody has come yet."""
     n = len(traits)
     state = np.zeros(n, np.int8)
-    wide = np.zeros((n, FAMILIES), np.int64)
+    wide = np.zeros((n, FAMILIES), np.int64, "F")
     return Book(
         registry=registry,
         start=month.first_day,
@@ -185,14 +185,14 @@ def empty_book(registry: Registry, traits: Traits, month: Month) -> Book:
         borrow=state.copy(),
         swing=np.zeros(n),
         account=wide - 1,
-        product=wide.copy(),
-        opened=wide.copy(),
-        value=np.zeros((n, FAMILIES)),
+        product=wide.copy("F"),
+        opened=wide.copy("F"),
+        value=np.zeros((n, FAMILIES), order="F"),
         cash=np.zeros((n, 3), np.int64),
         used=np.zeros(n, np.int64),
-        instalment=np.zeros((n, FAMILIES)),
-        left=np.zeros((n, FAMILIES), np.int64),
-        rate=np.zeros((n, FAMILIES)),
+        instalment=np.zeros((n, FAMILIES), order="F"),
+        left=np.zeros((n, FAMILIES), np.int64, "F"),
+        rate=np.zeros((n, FAMILIES), order="F"),
         statement=np.zeros(n, np.int64),
         paid_here=traits.works.copy(),
         comes=np.ones(n, np.int64),

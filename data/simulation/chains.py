@@ -150,12 +150,12 @@ def _moves(matrix: Floats) -> Moves:
     return [(before, after, matrix[before, after]) for before, after in pairs]
 
 
-def _expected(moves: Moves, value: Floats) -> Floats:
-    """Expectation of ``value`` of the next state, by state now."""
-    ahead = np.zeros_like(value)
+def _expect(moves: Moves, value: Floats, ahead: Floats) -> None:
+    """Put the expectation of ``value`` of the next state, by state now, into ``ahead``."""
+    ahead[:] = 0
+    part = np.empty_like(ahead[0])
     for before, after, chance in moves:
-        ahead[before] += chance * value[after]
-    return ahead
+        ahead[before] += np.multiply(chance, value[after], out=part)
 
 
 def outlook(matrix: Floats, target: Floats, months: int) -> Floats:
@@ -166,8 +166,8 @@ def outlook(matrix: Floats, target: Floats, months: int) -> Floats:
     value = np.repeat(target[:, None], matrix.shape[-1], axis=1)
     ahead, moves = np.empty((months, *value.shape), np.float32), _moves(matrix)
     for month in range(months):
-        value = _expected(moves, value)
-        ahead[month] = value
+        _expect(moves, value, ahead[month])
+        value = ahead[month]
     return ahead
 
 
@@ -177,16 +177,18 @@ def outlook_with_macro(matrices: Floats, target: Floats, months: int) -> Floats:
     Shape (months, levels of the economy, states, customers).
     """
     start = np.repeat(target[:, None], matrices.shape[-1], axis=1)
-    values, moves = [start for _ in matrices], [_moves(matrix) for matrix in matrices]
-    ahead = np.empty((months, len(matrices), *start.shape), np.float32)
+    values, moves = np.stack([start] * len(matrices)), [_moves(matrix) for matrix in matrices]
+    ahead = np.empty((months, *values.shape), np.float32)
+    inside, part = np.empty_like(values), np.empty_like(start)
     for month in range(months):
-        inside = [_expected(*pair) for pair in zip(moves, values, strict=True)]
-        values = [
-            sum(chance * inside[level] for level, chance in enumerate(row) if chance)
-            for row in MACRO.tolist()
-        ]
-        for level, value in enumerate(values):
-            ahead[month, level] = value
+        for level, possible in enumerate(moves):
+            _expect(possible, values[level], inside[level])
+        values = ahead[month]
+        for mixed, row in zip(values, MACRO.astype(np.float32), strict=True):
+            mixed[:] = 0
+            for chance, value in zip(row, inside, strict=True):
+                if chance:
+                    mixed += np.multiply(chance, value, out=part)
     return ahead
 
 

@@ -119,7 +119,7 @@ def _fill_pockets(book: Book, desks: Desks) -> None:
 def _bookings(book: Book, calendar: list[Month], month: Month, desks: Desks) -> None:
     """Lending, cards and accounts of the month, in the order in which money moves."""
     journal = Journal()
-    numbers = book.account[:, [CURRENT, SAVINGS, CARD]].copy()
+    numbers = np.ascontiguousarray(book.account[:, [CURRENT, SAVINGS, CARD]])
     corrections.correct(book, month, journal, desks.paper.rng)
     before = lending.fall_behind(book)
     instalments = lending.repay(book, calendar, month, before, desks.credit)

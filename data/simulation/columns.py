@@ -15,7 +15,7 @@ Flags = NDArray[np.bool_]
 Arrow: TypeAlias = "pa.Array[Any]"
 
 MICROSECONDS = 1_000_000
-_FOUR = np.frombuffer(b"".join(b"%04d" % i for i in range(10_000)), np.uint8).reshape(-1, 4)
+_FOUR = np.frombuffer(b"".join(b"%04d" % i for i in range(10_000)), np.uint32)
 
 
 def _buffer(values: NDArray[Any]) -> pa.Buffer:
@@ -56,14 +56,22 @@ def dates(days: Ints) -> Arrow:
 
 
 def tokens(prefix: str, numbers: Ints, width: int, known: Flags | None = None) -> Arrow:
-    """Identifiers: the prefix and the number in ``width`` digits (a multiple of four)."""
+    """Identifiers: the prefix and the number in ``width`` digits (a multiple of four).
+
+    Raises:
+        IndexError: a number has more digits.
+    """
     head = np.frombuffer(prefix.encode(), np.uint8)
+    digits = np.empty((len(numbers), width // 4), np.uint32)
+    rest = np.asarray(numbers, np.int64)
+    for place in range(digits.shape[1] - 1, 0, -1):
+        higher = rest // 10_000
+        digits[:, place] = _FOUR[rest - higher * 10_000]
+        rest = higher
+    digits[:, 0] = _FOUR[rest]
     letters = np.empty((len(numbers), len(head) + width), np.uint8)
     letters[:, : len(head)] = head
-    rest = np.asarray(numbers, np.int64)
-    for end in range(len(head) + width, len(head), -4):
-        rest, digits = np.divmod(rest, 10_000)
-        letters[:, end - 4 : end] = _FOUR[digits]
+    letters[:, len(head) :] = digits.view(np.uint8)
     offsets = np.arange(len(numbers) + 1, dtype=np.int32) * letters.shape[1]
     return pa.StringArray.from_buffers(
         len(numbers), _buffer(offsets), _buffer(letters), _validity(known)
@@ -87,9 +95,9 @@ def repeated(names: Arrow, index: Ints | None = None) -> Arrow:
 
 def codes(index: NDArray[np.signedinteger], values: Sequence[str]) -> Arrow:
     """Codes by their position in ``values``; null where the position is negative."""
-    known = index >= 0
-    mask = None if known.all() else ~known
-    keys = pa.array(np.where(known, index, 0).astype(np.int32), pa.int32(), mask=mask)
+    places = index.astype(np.int32)
+    missing = places < 0
+    keys = pa.array(places, pa.int32(), mask=missing if missing.any() else None)
     return pa.DictionaryArray.from_arrays(keys, pa.array(values, pa.string()))
 
 

@@ -98,7 +98,7 @@ def _miskey(journal: Journal, place: int, last: Ints, rng: Generator) -> Wrong:
     wrong = _taken(journal, place, some)
     keyed = np.rint(wrong.amount * rng.uniform(*KEYED, len(some)) / 100).astype(np.int64) * 100
     keyed = np.where(keyed == wrong.amount, wrong.amount - 1_00, np.minimum(keyed, -1_00))
-    journal.amount[place][some] = keyed
+    journal.change(place, some, keyed)
     return replace(wrong, amount=keyed, right=wrong.amount)
 
 

@@ -54,6 +54,8 @@ class Journal:
     channel: list[Smalls] = field(default_factory=list)
     automatic: list[Flags] = field(default_factory=list)
     counterparty: list[Ints] = field(default_factory=list)
+    _sums: Ints | None = None
+    _summed: int = 0
 
     def book(
         self,
@@ -82,9 +84,18 @@ class Journal:
 
     def totals(self, count: int) -> Ints:
         """Sum of the bookings so far by customer and pocket."""
-        slots, amounts = np.concatenate(self.slot), np.concatenate(self.amount)
-        sums = np.bincount(slots, amounts, count * POCKETS)
-        return sums.astype(np.int64).reshape(count, POCKETS)
+        if self._sums is None:
+            self._sums, self._summed = np.zeros(count * POCKETS, np.int64), 0
+        for place in range(self._summed, len(self.slot)):
+            sums = np.bincount(self.slot[place], self.amount[place], count * POCKETS)
+            self._sums += sums.astype(np.int64)
+        self._summed = len(self.slot)
+        return self._sums.reshape(count, POCKETS).copy()
+
+    def change(self, place: int, some: Ints, amount: Ints) -> None:
+        """Give some bookings of the entry ``place`` another amount."""
+        self.amount[place][some] = amount
+        self._sums = None
 
 
 def _code(value: Smalls | str, known: dict[str, int], kept: Flags, count: int) -> Smalls:

@@ -43,9 +43,9 @@ PAID_BY = np.concatenate([[0.0], np.cumsum(_weights) / _weights.sum()])
 SOLD_BY = np.clip((np.arange(LAST_SALE + 1) - FIRST_SALE + 1) / (LAST_SALE - FIRST_SALE + 1), 0, 1)
 
 
-def share_collected(book: Book, family: int) -> Floats:
-    """Expected share of an unsecured debt that each customer will pay, before costs."""
-    person = 1 + PULL * np.tanh(book.traits.prudence - USUAL_PRUDENCE)
+def share_collected(book: Book, who: Ints, family: int) -> Floats:
+    """Expected share of an unsecured debt that each of ``who`` will pay, before costs."""
+    person = 1 + PULL * np.tanh(book.traits.prudence[who] - USUAL_PRUDENCE)
     share: Floats = COLLECTED[family] * person
     return share
 
@@ -57,7 +57,7 @@ def hand_over(book: Book, who: Ints, family: int, owed: Floats, desk: Desk) -> N
     book.chased[who] = 0
     coming = owed
     if family != MORTGAGE:
-        mean = share_collected(book, family)[who]
+        mean = share_collected(book, who, family)
         coming = owed * desk.rng.beta(AGREEMENT * mean, AGREEMENT * (1 - mean))
     book.promised[who, column] = np.rint(np.maximum(coming, 0))
 
@@ -139,12 +139,16 @@ def sale_share(home: Floats, owed: Floats) -> Floats:
     return share
 
 
-def net_within(book: Book, family: int, owed: Floats, months: int) -> Floats:
-    """Expected share of ``owed`` recovered within months of a write-off, after its costs."""
+def net_within(book: Book, who: Ints, family: int, owed: Floats, months: int) -> Floats:
+    """Expected share of what ``who`` owe recovered within months of a write-off, after its costs."""
     if family == MORTGAGE:
-        done, whole, cost = SOLD_BY[min(months, LAST_SALE)], sale_share(book.home, owed), SALE_COST
+        done, whole, cost = (
+            SOLD_BY[min(months, LAST_SALE)],
+            sale_share(book.home[who], owed),
+            SALE_COST,
+        )
     else:
-        done, whole = PAID_BY[min(months, MONTHS)], share_collected(book, family)
+        done, whole = PAID_BY[min(months, MONTHS)], share_collected(book, who, family)
         cost = COMMISSION
     net: Floats = whole * done * (1 - cost)
     return net

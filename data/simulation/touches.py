@@ -12,7 +12,7 @@ from data.simulation.book import (
     next_morning,
     office_hours,
 )
-from data.simulation.chains import CLOSED, DISTRESSED, LUKEWARM, SEEKING, UNHAPPY
+from data.simulation.chains import CLOSED, DISTRESSED, SEEKING
 from data.simulation.columns import (
     MICROSECONDS,
     Flags,
@@ -237,9 +237,3 @@ def assess(book: Book, month: Month, assessed: Ints, desk: Desk) -> None:
     }
     desk.folder.put("suitability", columns)
     assessed[who] = day_in(month, day)
-
-
-def unhappy(book: Book) -> Flags:
-    """Who has begun to be dissatisfied."""
-    result: Flags = (book.mood >= LUKEWARM) & (book.mood <= UNHAPPY)
-    return result

@@ -30,7 +30,7 @@ from data.simulation.chains import (
     stopped,
     without_arrears,
 )
-from data.simulation.columns import Arrow, Flags, Floats, Ints, dates
+from data.simulation.columns import Arrow, Flags, Floats, Ints, Smalls, dates
 from data.simulation.demand import (
     BORROWED,
     MOOD_PULL,
@@ -120,14 +120,21 @@ class Now:
 
     def mood(self, ahead: Floats) -> Floats:
         """Months by customers."""
-        picked: Floats = ahead[:, self.book.mood, np.arange(len(self.book))]
-        return picked
+        return _picked(ahead, self.book.mood)
 
     def trouble(self, ahead: Floats) -> Floats:
         """Months by customers."""
-        some = np.arange(len(self.book))
-        picked: Floats = ahead[:, self.economy, self.book.trouble, some].astype(float)
-        return picked
+        state = self.economy * TROUBLES + self.book.trouble.astype(np.int64)
+        return _picked(ahead, state).astype(float)
+
+
+def _picked(ahead: Floats, state: Ints | Smalls) -> Floats:
+    """From (months, states, customers) the state in which each customer is."""
+    count = len(state)
+    place = state * np.int64(count) + np.arange(count)
+    # The places are in range, and clipping is quicker than looking after them.
+    picked: Floats = ahead.reshape(len(ahead), -1).take(place, axis=1, mode="clip")
+    return picked
 
 
 def default_within_a_year(now: Now, outlook: Outlook) -> Floats:
@@ -189,10 +196,10 @@ def take_up_chances(now: Now, outlook: Outlook) -> tuple[Floats, Floats]:
 
 def _within(scale: Floats, lift: Floats, need: Ints) -> Floats:
     """Chance of at least one event while the need moves; ``scale`` is months by customers."""
-    none = np.ones((scale.shape[1], len(lift)))
+    none = np.ones((len(lift), scale.shape[1]))
     for hazard in scale[::-1]:
-        none = (np.exp(-hazard[:, None] * lift) * none) @ NEED.T
-    chance: Floats = 1 - none[np.arange(len(need)), need]
+        none = NEED @ (np.exp(-lift[:, None] * hazard) * none)
+    chance: Floats = 1 - none[need, np.arange(len(need))]
     return chance
 
 

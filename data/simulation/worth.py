@@ -7,7 +7,7 @@ import numpy as np
 from data.simulation import cards
 from data.simulation.book import Book
 from data.simulation.chains import BEHIND_1, CLOSED, DISTRESSED, NEED
-from data.simulation.columns import Floats
+from data.simulation.columns import Floats, Ints, Smalls
 from data.simulation.flows import DORMANT_FEE, FEE_PER_TRANSFER, TRANSFERS
 from data.simulation.journal import POCKET_CARD, POCKET_SAVINGS
 from data.simulation.lending import amortised, exposed, keeps_home
@@ -64,16 +64,20 @@ class Ahead:
     lost: Floats
     liquid: Floats
 
+    def of(self, who: Ints) -> "Ahead":
+        """The same of some customers."""
+        return Ahead(*(values[:, who] for values in vars(self).values()))
+
 
 def expected_contribution(now: Now, outlook: Outlook, yearly: Floats) -> Floats:
     """TWD that each customer is expected to bring in the next twelve months.
 
     ``yearly`` are the chances to take up each product of ``TAKEN_UP`` within the take-up days.
     """
-    ahead = _ahead(now, outlook)
-    total = _accounts(now, outlook, ahead) + _investments(now.book, ahead)
-    total += _loans(now, outlook, ahead) + _card(now, outlook, ahead)
-    total += _new(now.book, ahead, yearly) + expected_from_debts(now.book, YEAR)
+    book, ahead = now.book, _ahead(now, outlook)
+    total = _accounts(now, outlook, ahead) + _investments(book, ahead)
+    total += _loans(book, ahead) + _card(now, outlook, ahead)
+    total += _new(book, ahead, yearly) + expected_from_debts(book, YEAR)
     return total / 100
 
 
@@ -116,59 +120,67 @@ def _accounts(now: Now, outlook: Outlook, ahead: Ahead) -> Floats:
     sent = TRANSFERS * np.exp(0.7 * book.traits.price) * FEE_PER_TRANSFER
     total += (ahead.staying * sent).sum(axis=0)
     total += rest.sum(axis=0) * DORMANT_FEE
-    saved = book.cash[:, POCKET_SAVINGS].astype(float)
-    before = np.ones(len(book))
-    for k in range(YEAR):
-        still = np.divide(ahead.staying[k], before, out=np.zeros(len(book)), where=before > HAIR)
-        target = ahead.liquid[k] * (1 - share)
-        saved = SAVINGS_STAY * saved * still + (1 - SAVINGS_STAY) * target
-        before = ahead.staying[k]
-        cost = COSTS[PLAIN[SAVINGS]] * ahead.began[k]
-        total += np.where(saves, saved * MARGINS[PLAIN[SAVINGS]] / 12 - cost, 0.0)
+    who = np.flatnonzero(saves)
+    total[who] += _savings(book, who, ahead.of(who))
     held: Floats = np.where(book.holds(CURRENT), total, 0.0)
     return held
+
+
+def _savings(book: Book, who: Ints, ahead: Ahead) -> Floats:
+    saved = book.cash[who, POCKET_SAVINGS].astype(float)
+    target = ahead.liquid * (1 - book.traits.current_share[who])
+    before, total = np.ones(len(who)), np.zeros(len(who))
+    for k in range(YEAR):
+        still = np.divide(ahead.staying[k], before, out=np.zeros(len(who)), where=before > HAIR)
+        saved = SAVINGS_STAY * saved * still + (1 - SAVINGS_STAY) * target[k]
+        before = ahead.staying[k]
+        cost = COSTS[PLAIN[SAVINGS]] * ahead.began[k]
+        total += saved * MARGINS[PLAIN[SAVINGS]] / 12 - cost
+    return total
 
 
 def _investments(book: Book, ahead: Ahead) -> Floats:
     total = np.zeros(len(book))
     months = np.arange(1, YEAR + 1)[:, None]
     for family in (DEPOSIT, WEALTH, FUND, INSURANCE):
-        value = book.value[:, family] * (1 + GROWTH[family]) ** months
+        who = np.flatnonzero(book.holds(family))
+        value = book.value[who, family] * (1 + GROWTH[family]) ** months
         if family == INSURANCE:
-            value += book.traits.income * PREMIUM * 100 * months
+            value += book.traits.income[who] * PREMIUM * 100 * months
         if family == DEPOSIT:
-            kept = np.where(months > book.left[:, DEPOSIT], ROLLED_OVER, 1.0)
+            kept = np.where(months > book.left[who, DEPOSIT], ROLLED_OVER, 1.0)
         else:
             kept = (1 - REDEEMED[family]) ** (months - 1)
-        product = book.product[:, family]
-        gain = (value * MARGINS[product] / 12 - COSTS[product]) * kept * ahead.kept
-        total += np.where(book.holds(family), gain.sum(axis=0), 0.0)
+        product = book.product[who, family]
+        gain = (value * MARGINS[product] / 12 - COSTS[product]) * kept * ahead.kept[:, who]
+        total[who] += gain.sum(axis=0)
     return total
 
 
-def _loans(now: Now, outlook: Outlook, ahead: Ahead) -> Floats:
-    book = now.book
+def _loans(book: Book, everybody: Ahead) -> Floats:
     total = np.zeros(len(book))
     months = np.arange(1, YEAR + 1)[:, None]
     for family in LENDING:
-        held = book.holds(family)
-        rate = np.where(held, book.rate[:, family], 0.02)
-        owed = amortised(book.value[:, family], rate, book.instalment[:, family], months)
-        safe = keeps_home(book) & (family == MORTGAGE)
+        who = np.flatnonzero(book.holds(family))
+        ahead = everybody.of(who)
+        value, instalment = book.value[who, family], book.instalment[who, family]
+        rate, product = book.rate[who, family], book.product[who, family]
+        owed = amortised(value, rate, instalment, months)
+        safe = keeps_home(book)[who] & (family == MORTGAGE)
         there = ahead.began * np.where(safe, 1.0, _not_lost_before(ahead))
-        there *= months <= book.left[:, family]
-        product = book.product[:, family]
+        there *= months <= book.left[who, family]
         gain = (owed * MARGINS[product] / 12 - COSTS[product]) * there
         paid = np.maximum(months - UNPAID_MONTHS, 0)
-        unpaid = amortised(book.value[:, family], rate, book.instalment[:, family], paid)
-        loss = np.where(safe, 0.0, _first_losses(ahead)) * unpaid * _net_loss(book, family, unpaid)
-        total += np.where(held, (gain - loss).sum(axis=0), 0.0)
+        unpaid = amortised(value, rate, instalment, paid)
+        loss = np.where(safe, 0.0, _first_losses(ahead)) * unpaid
+        loss *= _net_loss(book, who, family, unpaid)
+        total[who] += (gain - loss).sum(axis=0)
     return total
 
 
-def _net_loss(book: Book, family: int, owed: Floats) -> Floats:
-    """Share of what is written off in each month that is not recovered within the year."""
-    back = [net_within(book, family, owed[k], YEAR - 1 - k) for k in range(YEAR)]
+def _net_loss(book: Book, who: Ints, family: int, owed: Floats) -> Floats:
+    """Share of what ``who`` lose the bank in each month that is not recovered within the year."""
+    back = [net_within(book, who, family, owed[k], YEAR - 1 - k) for k in range(YEAR)]
     share: Floats = 1 - np.stack(back)
     return share
 
@@ -184,56 +196,57 @@ def _first_losses(ahead: Ahead) -> Floats:
     return losses
 
 
-def _bought(now: Now, k: int) -> Floats:
-    """Cents bought by card in a month ``k`` months ahead, on average."""
+def _bought(now: Now, who: Ints, k: int) -> Floats:
+    """Cents that ``who`` buy by card in a month ``k`` months ahead, on average."""
     month = month_after(now.month, k)
     t = now.book.traits
-    some = -np.expm1(-cards.PURCHASES * np.exp(0.3 * t.engagement))
-    bought: Floats = t.income * cards.SPENT_OF_INCOME * 100 * cards.YEAR[month.number - 1] * some
-    mean: Floats = bought * np.exp(0.3**2 / 2)
-    return mean
+    some = -np.expm1(-cards.PURCHASES * np.exp(0.3 * t.engagement[who]))
+    usual = t.income[who] * cards.SPENT_OF_INCOME * 100
+    bought: Floats = usual * cards.YEAR[month.number - 1] * some * np.exp(0.3**2 / 2)
+    return bought
 
 
-def _card(now: Now, outlook: Outlook, ahead: Ahead) -> Floats:
+def _card(now: Now, outlook: Outlook, everybody: Ahead) -> Floats:
     """The card's balance moves by purchases and the share of the statement that is paid."""
     book = now.book
-    owed, statement = -book.cash[:, POCKET_CARD].astype(float), book.statement.astype(float)
-    cut = (book.traits.due_day + 10) / 30
-    product, total = book.product[:, CARD], np.zeros(len(book))
-    late = now.trouble(outlook.late)
+    who = np.flatnonzero(book.holds(CARD))
+    ahead, late = everybody.of(who), now.trouble(outlook.late)[:, who]
+    owed, statement = -book.cash[who, POCKET_CARD].astype(float), book.statement[who].astype(float)
+    limit, product = book.value[who, CARD], book.product[who, CARD]
+    cut, revolving = (book.traits.due_day[who] + 10) / 30, book.traits.revolving[who]
+    number, gained = book.customer[who], np.zeros(len(who))
     losses, there = _first_losses(ahead), ahead.began * _not_lost_before(ahead)
     for k in range(YEAR):
-        share = book.traits.revolving * _while_strained(book, cards.PAID_LESS, k)
-        bought = _bought(now, k + 1) * _while_strained(book, cards.SPENT_MORE, k)
-        bought = np.minimum(bought, np.maximum(0.97 * book.value[:, CARD] - owed, 0))
+        share = revolving * _while_strained(book.trouble[who], cards.PAID_LESS, k)
+        bought = _bought(now, who, k + 1) * _while_strained(book.trouble[who], cards.SPENT_MORE, k)
+        bought = np.minimum(bought, np.maximum(0.97 * limit - owed, 0))
         interest = statement * (1 - share) * cards.CARD_RATE / 12
         left = owed - share * statement + interest
         statement = left + cut * bought
         owed = left + bought
         gain = owed * MARGINS[product] / 12 - COSTS[product] + cards.PENALTY * late[k]
-        billed = (book.customer % 12 + 1 == month_after(now.month, k + 1).number) & (
-            book.customer % 5 < 2
-        )
-        total += (gain + billed * cards.ANNUAL_FEE) * there[k]
-    lost = np.tile(_card_at_write_off(now), (YEAR, 1))
-    total -= (losses * lost * _net_loss(book, CARD, lost)).sum(axis=0)
-    held: Floats = np.where(book.holds(CARD), total, 0.0)
-    return held
+        billed = (number % 12 + 1 == month_after(now.month, k + 1).number) & (number % 5 < 2)
+        gained += (gain + billed * cards.ANNUAL_FEE) * there[k]
+    lost = np.tile(_card_at_write_off(now, who), (YEAR, 1))
+    gained -= (losses * lost * _net_loss(book, who, CARD, lost)).sum(axis=0)
+    total = np.zeros(len(book))
+    total[who] = gained
+    return total
 
 
-def _while_strained(book: Book, factor: Floats, k: int) -> Floats:
+def _while_strained(trouble: Smalls, factor: Floats, k: int) -> Floats:
     """The factor of those short of money who are not behind, fading as they get out of it."""
-    strained = np.where(book.trouble < BEHIND_1, factor[np.minimum(book.trouble, DISTRESSED)], 1.0)
+    strained = np.where(trouble < BEHIND_1, factor[np.minimum(trouble, DISTRESSED)], 1.0)
     fading: Floats = 1 + (strained - 1) * STRAIN_KEPT**k
     return fading
 
 
-def _card_at_write_off(now: Now) -> Floats:
+def _card_at_write_off(now: Now, who: Ints) -> Floats:
     """What is owed on the card after the months of arrears that are still to come."""
     book = now.book
-    coming = np.maximum(UNPAID_MONTHS - book.behind, 0)
-    bought = np.where(book.behind == 0, 1.5, 0.0) * _bought(now, 1)
-    owed = np.minimum(-book.cash[:, POCKET_CARD] + bought, book.value[:, CARD])
+    coming = np.maximum(UNPAID_MONTHS - book.behind[who], 0)
+    bought = np.where(book.behind[who] == 0, 1.5, 0.0) * _bought(now, who, 1)
+    owed = np.minimum(-book.cash[who, POCKET_CARD] + bought, book.value[who, CARD])
     grown: Floats = owed * (1 + cards.CARD_RATE / 12 * coming) + cards.PENALTY * coming
     return grown
 
@@ -241,7 +254,6 @@ def _card_at_write_off(now: Now) -> Floats:
 def _new(book: Book, ahead: Ahead, chances: Floats) -> Floats:
     """What may be taken up within the year, from the chance of the next take-up days."""
     total = np.zeros(len(book))
-    months = np.arange(1, YEAR + 1)[:, None]
     usual = np.exp(book.traits.wealth + book.swing)
     eager = np.exp(-0.25 * book.traits.prudence)
     amounts = {
@@ -255,10 +267,11 @@ def _new(book: Book, ahead: Ahead, chances: Floats) -> Floats:
             amount = np.maximum(usual * (low + high) / 2, least)
         else:
             amount = amounts[family]
-        rate = -np.log1p(-np.minimum(chances[:, k], 0.9)) * 365 / 12 / TAKE_UP_DAYS
-        held = -np.expm1(-rate * months) * ahead.calm
-        product = PLAIN[family]
-        gain = held * (amount * 100 * MARGINS[product] / 12 - COSTS[product])
-        free = ~book.holds(family) & (book.mood < CLOSED)
-        total += np.where(free, gain.sum(axis=0), 0.0)
+        product, free = PLAIN[family], ~book.holds(family) & (book.mood < CLOSED)
+        without = (1 - np.minimum(chances[:, k], 0.9)) ** (365 / 12 / TAKE_UP_DAYS)
+        never, held = np.ones(len(book)), np.zeros(len(book))
+        for calm in ahead.calm:
+            never *= without
+            held += (1 - never) * calm
+        total += free * held * (amount * 100 * MARGINS[product] / 12 - COSTS[product])
     return total
