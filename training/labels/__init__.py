@@ -1,0 +1,25 @@
+"""What each question asks, exactly: who is asked about, what counts, by when it is known."""
+
+from training.labels.churn import CHURN
+from training.labels.contract import SCORABLE, Answer, LabelContract
+from training.labels.credit import CREDIT_RISK, LOAN_STATUS
+from training.labels.labelling import Labelled, label, loan_spine, spine_query, statuses
+from training.labels.propensity import OFFERED, propensity
+from training.labels.value import LIFETIME_VALUE
+
+__all__ = [
+    "CHURN",
+    "CREDIT_RISK",
+    "LIFETIME_VALUE",
+    "LOAN_STATUS",
+    "OFFERED",
+    "SCORABLE",
+    "Answer",
+    "LabelContract",
+    "Labelled",
+    "label",
+    "loan_spine",
+    "propensity",
+    "spine_query",
+    "statuses",
+]
