@@ -3,8 +3,8 @@
 A simulated bank of 20,000 persons over 41 months has 10 million transactions in four systems, under
 66,000 identifiers; its facts are spread over three customers for each, some 200,000. The whole
 catalogue is built for their last 24 month-ends and written as a snapshot. In the same run DuckDB
-groups the same transactions by customer and month; and on a hundredth of the customers the
-additive features are reckoned with pandas, whose numbers must be the same.
+groups the same transactions by customer and month; and for a bank of a hundredth of the persons
+the additive features are reckoned with pandas, whose numbers must be the same.
 
 Each build has a process of its own, so that its memory is its own; it builds 50 profiles first,
 since compiling is no part of the speed. ``--scale 0.1`` takes a tenth of the persons. No tool that
@@ -42,7 +42,7 @@ from features.profile import build
 from features.spine import customers_as_of, extent, month_ends
 
 PERSONS, MONTHS, COPIES, MONTH_ENDS, SEED = 20_000, 41, 3, 24, 11
-QUICK_SCALE, WARM_UP, PAIRS = 0.01, 50, 3
+QUICK_SCALE, FEWEST_PERSONS, WARM_UP, PAIRS = 0.01, 100, 50, 3
 KIBIBYTES_PER_GIGABYTE = 1e6 / 1.024
 # Share of the customers, and month-ends; the last is the whole.
 SIZES = ((0.25, 24), (0.5, 24), (1.0, 6), (1.0, 12), (1.0, 24))
@@ -97,7 +97,7 @@ def times_pandas(folder: Path) -> float:
         AssertionError: the numbers differ.
     """
     warehouse = Warehouse(folder)
-    spine = _spine(warehouse, 0.01, MONTH_ENDS)
+    spine = _spine(warehouse, 1.0, MONTH_ENDS)
     engine = DuckEngine(warehouse)
     features = additive(engine)
     names = [feature.name for feature in features]
@@ -127,7 +127,9 @@ def run(quick: bool = False, scale: float | None = None) -> dict[str, float]:
     if not 0 < share <= 1:
         raise ConfigurationError(f"--scale {share} is no share; give one over 0 and at most 1.")
     with tempfile.TemporaryDirectory() as folder:
-        bank = _bank(Path(folder), max(100, round(PERSONS * share)))
+        persons = round(PERSONS * share)
+        bank = _bank(Path(folder) / "whole", max(FEWEST_PERSONS, persons))
+        hundredth = _bank(Path(folder) / "hundredth", max(FEWEST_PERSONS, persons // 100))
         groupby_seconds = _apart(grouped, bank)
         print(f"group by customer, month: {groupby_seconds:.2f} s", flush=True)
         print(f"{'profiles':>12}{'of customers':>14}{'month-ends':>12}", end="")
@@ -137,7 +139,7 @@ def run(quick: bool = False, scale: float | None = None) -> dict[str, float]:
             print(f"{whole.profiles:>12,}{part:>14.0%}{count:>12}", end="")
             print(f"{whole.seconds:>9.1f}{whole.cells_per_second:>13,.0f}", end="")
             print(f"{whole.gigabytes:>6.1f}{os.getloadavg()[0]:>6.1f}", flush=True)
-        faster = _apart(times_pandas, bank)
+        faster = _apart(times_pandas, hundredth)
     return {
         "features": len(CATALOGUE),
         "cells_per_second": round(whole.cells_per_second),
