@@ -1,6 +1,7 @@
 """Immutable snapshots of profiles, each with what it was built from."""
 
 import json
+import os
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass, field
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -20,6 +22,7 @@ from features.profile import Profiles
 _SPINE: dict[str, pa.DataType] = {"customer_id": pa.string(), "as_of": pa.date32()}
 ROW_GROUP = 32_768
 PROFILES = "profiles.parquet"
+DRAFT = ".draft-"
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,17 @@ class Snapshot:
         """
         return pq.read_table(self.path).to_pandas()
 
+    def latest(self) -> Profiles:
+        """The profiles of its last as-of day.
+
+        Raises:
+            FeatureError: the file is not what its lineage vouches for.
+        """
+        path, told = self.path, self.lineage
+        last = pc.max(pq.read_table(path, columns=["as_of"])["as_of"])
+        frame = pq.read_table(path, filters=pc.field("as_of") == last).to_pandas()
+        return Profiles(frame, told.features, told.absent, told.manifest, told.stale)
+
 
 def write_snapshot(profiles: Profiles) -> Snapshot:
     """Write profiles under the digest of their bytes; the same profiles give the same folder."""
@@ -102,7 +116,9 @@ class Draft:
 
     def __enter__(self) -> "Draft":
         settings().snapshots.mkdir(parents=True, exist_ok=True)
-        self.folder = Path(tempfile.mkdtemp(prefix=".draft-", dir=settings().snapshots))
+        _sweep(settings().snapshots)
+        draft = tempfile.mkdtemp(prefix=f"{DRAFT}{os.getpid()}-", dir=settings().snapshots)
+        self.folder = Path(draft)
         # Numbers of a profile seldom repeat: as they are they are smaller than with a dictionary.
         self._writer = pq.ParquetWriter(
             self._path, self.schema, compression="zstd", write_page_checksum=True,
@@ -142,6 +158,33 @@ class Draft:
         told = asdict(self._lineage) | {"profiles": digest, "rows": self._rows}
         replace_file(folder / "lineage.json", canonical_json(told).encode())
         return Snapshot(folder, digest, self._lineage)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the drafts of processes that were killed."""
+    for draft in folder.glob(f"{DRAFT}*"):
+        process = int(draft.name.removeprefix(DRAFT).partition("-")[0])
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            shutil.rmtree(draft, ignore_errors=True)
+        except PermissionError:
+            continue
+
+
+def newest_snapshot() -> Snapshot:
+    """The snapshot that was built last.
+
+    Raises:
+        FeatureError: there is none.
+    """
+    told = settings().snapshots.glob("*/lineage.json")
+    found = sorted((path.stat().st_mtime_ns, path.parent) for path in told)
+    if not found:
+        raise FeatureError(
+            "there is no snapshot of profiles yet; ./zhike features build makes one."
+        )
+    return read_snapshot(found[-1][1])
 
 
 def read_snapshot(folder: Path) -> Snapshot:

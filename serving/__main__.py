@@ -11,7 +11,7 @@ from data.errors import ConfigurationError, ZhikeError
 from data.terminal import application, out, progress, run, show_table
 from data.warehouse import Warehouse
 from serving.answering import answer, as_json
-from serving.book import BookRun, score_book
+from serving.book import BookRun, publish_newest, score_book
 from serving.keys import make_key
 from serving.scoring import Scorer
 from serving.service import listen, serve
@@ -32,6 +32,13 @@ def score_whole_book(
     with progress("book") as report:
         book = score_book(Warehouse(), database, as_of=day, report=report)
     show_book(book)
+
+
+@app.command("publish")
+def publish_profiles() -> None:
+    """Put the snapshot of profiles that was built last before the service, switched at once."""
+    snapshot, day, count = publish_newest(Warehouse(), migrated())
+    out.print(f"{count:,} profiles as of {day} from {snapshot.folder} are published")
 
 
 def show_book(book: BookRun) -> None:

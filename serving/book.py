@@ -17,12 +17,13 @@ from data.settings import settings
 from data.warehouse import Warehouse, canonical_json, file_digest, replace_file
 from features.definition import Array
 from features.profile import Profiles, build
-from features.snapshot import Snapshot, write_snapshot
+from features.snapshot import Snapshot, newest_snapshot, write_snapshot
 from features.spine import customers_as_of, newest_as_of
 from serving.publication import publish
 from serving.scoring import Model, Scorer
 from training.labels import SCORABLE, LabelContract, statuses
 from training.recipes import recipes
+from training.release import champions
 
 Report = Callable[[str, int, int], None]
 
@@ -91,6 +92,33 @@ def score_book(
         folder=folder,
         audit_sequence=record.sequence,
     )
+
+
+def publish_newest(
+    warehouse: Warehouse, database: Database, *, actor: str = "command line"
+) -> tuple[Snapshot, date, int]:
+    """Publish the last as-of day of the snapshot that was built last, without scoring it.
+
+    Returns:
+        The snapshot, the day and how many customers have a profile of it.
+
+    Raises:
+        FeatureError: there is no snapshot, or its file is damaged.
+    """
+    snapshot = newest_snapshot()
+    profiles = snapshot.latest()
+    day = max(profiles.frame["as_of"])
+    labels = {r.name: r.label for r in recipes(warehouse.manifest.tables)}
+    models = Scorer.load().models if champions() else {}
+    told = {name: _standing(warehouse, labels[name], m, profiles) for name, m in models.items()}
+    standing = [
+        {name: statuses[place] for name, statuses in told.items()}
+        for place in range(len(profiles.frame))
+    ]
+    publish(database, profiles, snapshot, day, standing)
+    body = {"as_of": day.isoformat(), "snapshot": snapshot.digest, "manifest": snapshot.manifest}
+    audit.append(database, kind="publication", actor=actor, body=body)
+    return snapshot, day, len(standing)
 
 
 def _standing(

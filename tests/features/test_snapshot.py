@@ -2,6 +2,9 @@
 
 import json
 import math
+import os
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -18,7 +21,7 @@ from features.catalogue import CATALOGUE
 from features.definition import Array, derived
 from features.profile import Profiles, build
 from features.restatement import difference
-from features.snapshot import read_snapshot, read_spine, write_snapshot
+from features.snapshot import newest_snapshot, read_snapshot, read_spine, write_snapshot
 from tests.features.dated_bank import AS_OF, DatedBank, same_bits
 
 
@@ -43,6 +46,33 @@ def test_a_snapshot_comes_back_as_it_was_written(profiles: Profiles) -> None:
     assert found == written
     assert found.manifest == profiles.manifest
     assert same_bits(found.frame(), profiles.frame)
+
+
+def test_the_draft_of_a_build_that_was_killed_is_swept_away(profiles: Profiles) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    left = settings().snapshots / f".draft-{gone.pid}-left"
+    ours = settings().snapshots / f".draft-{os.getpid()}-running"
+    for draft in (left, ours):
+        draft.mkdir(parents=True)
+    write_snapshot(profiles)
+    assert not left.exists()
+    assert ours.exists()
+
+
+def test_of_a_snapshot_the_last_day_alone_is_taken(hand: DatedBank, home: Path) -> None:
+    hand.add("transactions", on="2024-06-30", amount=-700)
+    days = [AS_OF, date(2024, 6, 30)]
+    spine = pd.DataFrame({"customer_id": ["C1", "C1"], "as_of": days})
+    build_snapshot(hand.load(), spine)
+    latest = newest_snapshot().latest()
+    assert list(latest.frame["as_of"]) == [max(days)]
+    assert same_bits(latest.frame, build(hand.load(), spine[spine["as_of"] == max(days)]).frame)
+
+
+def test_without_a_snapshot_there_is_no_newest(home: Path) -> None:
+    with pytest.raises(FeatureError, match="features build makes one"):
+        newest_snapshot()
 
 
 def test_a_late_fact_gives_a_new_snapshot_and_leaves_the_old_one(

@@ -1,5 +1,7 @@
 """Published profiles: switched at once, never half of one and half of another."""
 
+import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
@@ -8,11 +10,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy as sa
+from typer.testing import CliRunner
 
+from data.audit import records
 from data.database import PROFILES, PUBLICATIONS, Database
 from data.errors import NotReady, UnknownCustomer
+from data.warehouse import Warehouse
+from features.batches import build_snapshot
 from features.profile import Profiles
 from features.snapshot import Lineage, Snapshot
+from features.spine import customers_as_of, extent, month_ends
+from serving import __main__ as serving
 from serving.publication import CHUNK, publish, published
 
 DAY = date(2026, 6, 30)
@@ -107,3 +115,26 @@ def test_a_reader_during_the_switch_sees_the_old_or_the_new(database: Database) 
             assert profile.vector[1] == -profile.vector[0]
         writing.result()
     assert published(database, "C1", "now")[0].vector[0] == 29.0
+
+
+def test_the_newest_snapshot_is_published_without_scoring_anybody(
+    trained_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(trained_home, home, ignore=shutil.ignore_patterns("books", "mlruns"))
+    monkeypatch.setenv("ZHIKE_HOME", str(home))
+    warehouse, database = Warehouse(), Database()
+    days = month_ends(extent(warehouse)[1], 3)
+    spine = customers_as_of(warehouse, days)
+    built = build_snapshot(warehouse, spine)
+    said = CliRunner().invoke(serving.app, ["publish"])
+    assert said.exit_code == 0, said.output
+    assert f"as of {days[-1]}" in said.output
+    customer = spine["customer_id"].iloc[-1]
+    profile, snapshot = published(database, customer, warehouse.manifest.digest)
+    assert (snapshot, profile.as_of, profile.stale) == (built.digest, days[-1], False)
+    assert "churn" in profile.standing
+    last = records(database, ["publication"])[-1]
+    assert json.loads(last.body)["snapshot"] == built.digest
+    assert not (home / "books").exists()
+    database.engine.dispose()
