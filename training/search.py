@@ -74,6 +74,7 @@ def search(
         seconds: no trial begins after so many; 0 sets no limit.
         tell: is told of each trial when it is over.
     """
+    rows = rows.sort_values(["as_of", "customer_id"])
     apart = np.array([bucket(f"search:{c}") < APART for c in rows["customer_id"]], dtype=bool)
     taught, unseen = rows[~apart], rows[apart]
     try:
