@@ -373,8 +373,9 @@ def outside(script: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
 
 def test_f28_a_full_disk_leaves_nothing_and_says_so(home: Path) -> None:
     """The kernel lets no file grow past a limit: not by a byte, or not to its end."""
-    told = outside(FULL).stdout.splitlines()
-    assert len(told) == 3
+    ended = outside(FULL)
+    told = ended.stdout.splitlines()
+    assert len(told) == 3, ended.stderr
     assert all("churn/1 cannot be written (File too large); nothing of it" in t for t in told)
     assert [*(home / "releases").rglob("*.*")] == []
     with pytest.raises(ReleaseError, match="there is no version 1"):
