@@ -1,11 +1,13 @@
 """The project's own promises: its layout, its lock, its entry points, its contracts."""
 
+import importlib
 import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 import yaml
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -79,19 +81,34 @@ def test_mlflow_installs_what_the_project_installs() -> None:
 
 
 def test_every_step_has_its_entry_point() -> None:
-    steps = {
-        "main",
-        "simulate",
-        "load",
-        "identify",
-        "profile",
-        "train",
-        "approve",
-        "promote",
-        "score",
-        "serve",
+    bank = {"simulate", "load", "identify", "profile"}
+    models = {"train", "sync", "actor", "approve", "gates", "promote", "rollback", "retire"}
+    assert entry_points().keys() == {"main", *bank, *models, "score", "verify", "serve"}
+
+
+@pytest.mark.parametrize("name", entry_points())
+def test_the_command_of_an_entry_point_is_understood(name: str, tmp_path: Path) -> None:
+    """Parsed by the module's own command line, which runs nothing yet."""
+    point = entry_points()[name]
+    samples = {"as_of": "2024-01-31", "dir": str(tmp_path)}
+    given = {
+        key: samples.get(key, about.get("default", "1"))
+        for key, about in point.get("parameters", {}).items()
     }
-    assert entry_points().keys() == steps
+    module, *words = point["command"].removeprefix("python -P -m ").format(**given).split()
+    command = command_of(module)
+    if steps := getattr(command, "commands", {}):
+        assert words[0] in steps, f"{module} has no command {words[0]}"
+        command, words = steps[words[0]], words[1:]
+    command.make_context(name, words).close()
+
+
+def command_of(module: str) -> Any:
+    try:
+        found = importlib.import_module(f"{module}.__main__")
+    except ModuleNotFoundError:
+        found = importlib.import_module(module)
+    return typer.main.get_command(found.app)
 
 
 @pytest.mark.parametrize("name", entry_points())
@@ -109,5 +126,12 @@ def test_the_layers_are_the_packages_in_their_order() -> None:
     contracts = {c["id"]: c for c in settings["contracts"]}
     assert settings["root_packages"] == PACKAGES
     assert contracts["layers"]["layers"] == PACKAGES[::-1]
-    doors = {"door-mlflow", "door-shap", "door-splink", "door-fastapi", "door-lightgbm"}
+    doors = {
+        "door-mlflow",
+        "door-optuna",
+        "door-shap",
+        "door-splink",
+        "door-fastapi",
+        "door-lightgbm",
+    }
     assert doors < contracts.keys()

@@ -1,4 +1,4 @@
-"""Commands of the training floor: train, sign, approve, promote, roll back, retire, list."""
+"""Commands of the training floor: train, sync, sign, approve, promote, roll back, retire, list."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -6,14 +6,15 @@ from typing import Annotated
 import typer
 
 from data.database import Database, migrated
-from data.errors import RegistryError, TrainingError
+from data.errors import ConfigurationError, RegistryError, TrainingError
 from data.terminal import application, note, out, plain, progress, run, show_table
 from data.warehouse import Warehouse
 from training import actors, life
 from training.gates import COLUMNS, GateReport
+from training.outbox import Outbox, waiting
 from training.recipes import QUESTIONS
 from training.release import champions, read
-from training.run import NotTrained, Outcome, Trained, train
+from training.run import NotTrained, Outcome, Seek, Trained, train
 
 app = application("Train the questions, promote versions, show models.")
 
@@ -21,6 +22,12 @@ app = application("Train the questions, promote versions, show models.")
 Promote = Annotated[bool, typer.Option("--promote", help="Promote what passes its gates.")]
 Trainer = Annotated[str, typer.Option("--actor", help="Who trains, and signs the versions.")]
 Operator = Annotated[str, typer.Option("--actor", help="Who does it, for the audit chain.")]
+Search = Annotated[
+    int, typer.Option("--search", min=0, help="Trials of a search for better parameters.")
+]
+Seconds = Annotated[
+    float, typer.Option("--seconds", min=0.0, help="No trial begins after so many; 0: no limit.")
+]
 Model = Annotated[str, typer.Argument(help="Model, such as churn.")]
 Version = Annotated[str, typer.Argument(help="Its version.")]
 
@@ -32,12 +39,17 @@ def train_question(
     ] = "all",
     champion: Promote = False,
     actor: Trainer = "",
+    search: Search = 0,
+    seconds: Seconds = 0.0,
 ) -> None:
     """Label, split, fit, judge and register the recipes of a question."""
+    if seconds and not search:
+        raise ConfigurationError("--seconds limits a search; say how many trials with --search.")
     database = migrated()
     trainer = actors.actor(database, actor) if actor else None
     with progress("training") as report:
-        outcomes = train(Warehouse(), question, trainer=actor, report=report)
+        seek = Seek(search, seconds) if search else None
+        outcomes = train(Warehouse(), question, trainer=actor, report=report, seek=seek)
     show_outcomes(outcomes)
     trained = [outcome for outcome in outcomes if isinstance(outcome, Trained)]
     for outcome in trained:
@@ -61,9 +73,11 @@ def promote_all(database: Database, trained: list[Trained], actor: str) -> list[
     return promoted
 
 
-def _train_alone(question: str) -> Callable[[bool, str], None]:
-    def train_it(champion: Promote = False, actor: Trainer = "") -> None:
-        train_question(question, champion, actor)
+def _train_alone(question: str) -> Callable[[bool, str, int, float], None]:
+    def train_it(
+        champion: Promote = False, actor: Trainer = "", search: Search = 0, seconds: Seconds = 0.0
+    ) -> None:
+        train_question(question, champion, actor, search, seconds)
 
     return train_it
 
@@ -72,6 +86,19 @@ for _question in QUESTIONS:
     app.command(_question, help=f"Train {_question}: short for train --question {_question}.")(
         _train_alone(_question)
     )
+
+
+@app.command("sync")
+def sync_outbox() -> None:
+    """Tell MLflow what it could not be told when it was down; mark what was interrupted failed."""
+    with Outbox() as outbox:
+        settled = outbox.sync()
+    show_table(
+        "Outbox", ("model", "version", "now"), [(s.name, s.version, s.told) for s in settled]
+    )
+    if left := waiting():
+        names = ", ".join(f"{entry.name} {entry.version}" for entry in left)
+        raise RegistryError(f"{names} could not be told; the reasons stand above.")
 
 
 @app.command("actor")
@@ -158,6 +185,9 @@ def show_outcomes(outcomes: list[Outcome]) -> None:
     for outcome in outcomes:
         if isinstance(outcome, NotTrained):
             note(f"not trained: {outcome.name}: {outcome.reason}")
+        else:
+            for remark in outcome.remarks:
+                note(remark)
 
 
 def _judged(trained: Trained) -> tuple[object, ...]:

@@ -156,6 +156,7 @@ def report(about: ReleaseCard, material: Material, importance: Array) -> dict[st
                 "booster": "LightGBM, gradient-boosted trees",
                 "parameters": about.parameters,
                 "calibration": about.calibration,
+                "search": about.search,
             },
             "features": _features(about, material, importance),
             "judgement": about.judgement,

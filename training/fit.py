@@ -1,5 +1,6 @@
 """Fit LightGBM, choose its size on unseen customers, and fold the calibration into its leaves."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -75,6 +76,34 @@ def fit(recipe: Recipe, rows: pd.DataFrame, features: tuple[str, ...]) -> Fitted
     )
 
 
+def fold_losses(recipe: Recipe, rows: pd.DataFrame, features: tuple[str, ...]) -> Iterator[float]:
+    """The loss on one fold of customers after another, each of trees that the others taught.
+
+    Log loss for probabilities, squared error for money, at the best number of trees.
+    """
+    rows = rows.sort_values(["as_of", "customer_id"]).reset_index(drop=True)
+    parameters = _parameters(recipe, features)
+    for taught, out in _folds(rows["customer_id"]):
+        learn, unseen = (
+            lgb.Dataset(rows.loc[part, list(features)], rows.loc[part, "target"])
+            for part in (taught, out)
+        )
+        booster = lgb.train(
+            parameters,
+            learn,
+            num_boost_round=recipe.rounds,
+            valid_sets=[unseen.set_reference(learn)],
+            callbacks=[lgb.early_stopping(40, verbose=False)],
+        )
+        yield float(booster.best_score["valid_0"][parameters["metric"]])
+
+
+def usual(recipe: Recipe, names: Iterable[str]) -> dict[str, float]:
+    """The values that some of LightGBM's parameters have in a recipe."""
+    parameters = _parameters(recipe, recipe.features)
+    return {name: parameters[name] for name in names}
+
+
 def _refuse_bad(recipe: Recipe, rows: pd.DataFrame, features: tuple[str, ...]) -> None:
     target = rows["target"].to_numpy(np.float64)
     if not np.isfinite(target).all():
@@ -85,6 +114,10 @@ def _refuse_bad(recipe: Recipe, rows: pd.DataFrame, features: tuple[str, ...]) -
     infinite = [f for f in features if np.isinf(rows[f].to_numpy(np.float64)).any()]
     if infinite:
         raise TrainingError(f"{recipe.name}: infinite values in {', '.join(infinite)}")
+    if all(rows[f].nunique(dropna=False) < 2 for f in features):
+        raise TrainingError(
+            f"{recipe.name}: none of the {len(features)} features varies over the {len(rows):,} rows"
+        )
     require_events(recipe, target, recipe.least_events[0], "to learn from")
 
 
@@ -127,6 +160,7 @@ def _parameters(recipe: Recipe, features: tuple[str, ...]) -> dict[str, Any]:
         "force_col_wise": True,
         "num_threads": 1,
         "verbosity": -1,
+        **recipe.tuned,
     }
 
 

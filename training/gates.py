@@ -4,7 +4,9 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from features.catalogue import CATALOGUE
 from training.judge import ENOUGH_EVENTS, MAIN, Interval
+from training.recipes import PURPOSES
 from training.release import ReleaseCard
 
 Verdict = Literal["passed", "refused", "held", "insufficient evidence", "not applicable"]
@@ -97,8 +99,20 @@ def gates(card: ReleaseCard) -> GateReport:
             _stable(found.get("psi"), spans.get("psi"), events),
             _better_than("simple benchmark", main, found.get("benchmark"), events),
             _better_than("champion", main, found.get("champion"), events),
+            _may_serve(card.question, card.features),
         ),
     )
+
+
+def _may_serve(question: str, features: tuple[str, ...]) -> Gate:
+    """Refused where today's catalogue does not let every feature serve the question's purpose."""
+    name, purpose = "features may serve the purpose", PURPOSES.get(question)
+    foreign = [n for n in features if n not in CATALOGUE or purpose not in CATALOGUE[n].purposes]
+    if purpose is None:
+        return Gate(name, "refused", f"there is no question '{question}'")
+    if foreign:
+        return Gate(name, "refused", f"{', '.join(foreign)} may not serve {purpose}")
+    return Gate(name, "passed", f"all {len(features)} features may serve {purpose}")
 
 
 def _evidence(events: int) -> Gate:

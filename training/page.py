@@ -327,6 +327,10 @@ def _method(method: Mapping[str, Any]) -> str:
         f" margin {method['calibration']['intercept']:+.4f}, learnt on customers that each fold had"
         " not seen, and folded into the leaves."
     )
+    if method["search"]:
+        text += _p(
+            f"Search for parameters, on the training rows alone: {method['search']['told']}."
+        )
     rows = [(_code(key), str(value)) for key, value in sorted(shown.items())]
     return (
         text

@@ -24,6 +24,15 @@ PURPOSES: Mapping[str, Purpose] = {
     "credit_risk": "credit",
 }
 QUESTIONS = tuple(PURPOSES)
+TUNABLE = (
+    "num_leaves",
+    "max_depth",
+    "learning_rate",
+    "min_data_in_leaf",
+    "lambda_l2",
+    "feature_fraction",
+    "bagging_fraction",
+)
 
 
 @dataclass(frozen=True)
@@ -35,10 +44,11 @@ class Recipe:
         monotone: feature -> +1 or -1, the direction a banker insists on.
         leaves, rounds, shrinkage, smallest_leaf: size and pace of the trees.
         least_events: outcomes of the rarer kind needed to train and to test.
+        tuned: LightGBM's parameters that a search put in the place of the usual ones.
 
     Raises:
         TrainingError: a feature that is not in the catalogue, is a protected attribute, or may not
-            serve what the question is asked for.
+            serve what the question is asked for; a tuned parameter that is none of size or pace.
     """
 
     name: str
@@ -50,6 +60,7 @@ class Recipe:
     shrinkage: float = 0.06
     smallest_leaf: int = 50
     least_events: tuple[int, int] = (20, 5)
+    tuned: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         unknown = [n for n in (*self.features, *self.monotone) if n not in CATALOGUE]
@@ -67,7 +78,13 @@ class Recipe:
                 f"recipe {self.name} serves {purpose}, which these features may not:"
                 f" {', '.join(foreign)}"
             )
+        if odd := [n for n in self.tuned if n not in TUNABLE]:
+            raise TrainingError(
+                f"recipe {self.name}: not to be tuned: {', '.join(odd)}. Class weights, above all,"
+                " would bend the probabilities."
+            )
         object.__setattr__(self, "monotone", MappingProxyType(dict(self.monotone)))
+        object.__setattr__(self, "tuned", MappingProxyType(dict(self.tuned)))
 
     @property
     def product(self) -> str | None:

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from data.errors import ReleaseError
 from data.settings import settings
-from data.warehouse import canonical_json, file_digest, replace_file
+from data.warehouse import canonical_json, file_digest, flush, replace_file
 from features.definition import Array
 from training.trees import Forest
 
@@ -67,6 +67,7 @@ class ReleaseCard(BaseModel):
     judgement: dict[str, Any]
     lineage: Lineage
     provisional: bool
+    search: dict[str, Any] | None = None
     trainer: str = ""
     notes: tuple[str, ...] = ()
 
@@ -97,8 +98,8 @@ def write(
         page: the report as HTML.
 
     Raises:
-        ReleaseError: there is already a release of this name and version, or the model's text
-            cannot be read.
+        ReleaseError: there is already a release of this name and version, the model's text
+            cannot be read, or the disk is full.
     """
     golden = _golden_rows(rows)
     margins = Forest.from_text(model).margin(golden)
@@ -119,12 +120,26 @@ def write(
     folder = settings().releases / about.name / about.version
     if folder.exists():
         raise ReleaseError(f"{folder} is there already; a release is never written twice.")
-    draft = folder.with_name(f".draft-{about.version}")
+    draft = draft_of(folder)
     shutil.rmtree(draft, ignore_errors=True)
-    for name, text in contents.items():
-        replace_file(draft / name, text.encode())
-    draft.replace(folder)
+    try:
+        for name, text in contents.items():
+            replace_file(draft / name, text.encode())
+        draft.replace(folder)
+        flush(folder.parent)
+    except OSError as error:
+        raise ReleaseError(
+            f"{folder} cannot be written ({error.strerror}); nothing of it was kept. Make room"
+            " and train again."
+        ) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
     return folder
+
+
+def draft_of(folder: Path) -> Path:
+    """Where a release is put together before it takes its place."""
+    return folder.with_name(f".draft-{folder.name}")
 
 
 def _golden_rows(rows: Array) -> Array:

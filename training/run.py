@@ -26,8 +26,11 @@ from training.judge import (
     with_stability,
 )
 from training.labels import LabelContract, Labelled, label, loan_spine
+from training.outbox import Dispatch, Outbox
 from training.recipes import Recipe, chosen
+from training.registry import Trial
 from training.rivals import against_champion, benchmark
+from training.search import Searched, search, unsearched
 from training.split import TEST_DATES, Split, bucket, split
 
 HISTORY_MONTHS = 6
@@ -37,12 +40,13 @@ Report = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Trained:
-    """A version that was registered."""
+    """A version that was released; the remarks tell what is not as usual with it."""
 
     name: str
     version: str
     judgement: Judgement
     provisional: bool
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,14 @@ class Made:
 Watch = Callable[[Recipe, Made], None]
 
 
+@dataclass(frozen=True)
+class Seek:
+    """How long to search for better parameters: trials, and seconds where there is a limit."""
+
+    trials: int
+    seconds: float = 0.0
+
+
 def train(
     warehouse: Warehouse,
     question: str = "all",
@@ -77,8 +89,12 @@ def train(
     trainer: str = "",
     report: Report | None = None,
     watch: Watch | None = None,
+    seek: Seek | None = None,
 ) -> list[Outcome]:
     """Train the recipes of a question; what the data cannot carry says why and the rest goes on.
+
+    What earlier trainings could not tell MLflow is told first. Where MLflow fails, a version is
+    released all the same and waits in the outbox.
 
     ``trainer`` is the actor whose name the releases carry; ``watch`` is shown each recipe's model with its rows before it is registered.
 
@@ -103,26 +119,49 @@ def train(
         return outcomes
     say("profiles", len(wanted), steps)
     profiles = _profiles(warehouse, [parts for _, _, parts in labelled])
-    # LightGBM leaves Python's lock: on tables of this size two models at once, each on one
-    # thread, are quicker than one model on two.
-    with ThreadPoolExecutor(settings().threads) as pool:
-        made = [pool.submit(_made, *one, profiles) for one in labelled]
-        for number, ((recipe, _, _), task) in enumerate(zip(labelled, made, strict=True)):
-            say(f"fit {recipe.name}", len(wanted) + 1 + number, steps)
-            wait([task])
-    # Not beside the fits: whoever silences warnings does so for all threads.
-    for number, ((recipe, found, _), task) in enumerate(zip(labelled, made, strict=True)):
-        say(f"register {recipe.name}", 2 * len(wanted) + 1 + number, steps)
-        try:
-            one = task.result()
-            if watch:
-                watch(recipe, one)
-            outcomes.append(_registered(warehouse, recipe, found, one, trainer))
-        except TrainingError as refusal:
-            outcomes.append(NotTrained(recipe.name, str(refusal)))
+    with Outbox() as outbox:
+        outbox.sync()
+        dispatches = {r.name: outbox.begin(r.name, r.label.question) for r, _, _ in labelled}
+        searched: dict[str, Searched] = {}
+        if seek:
+            for number, (recipe, _, parts) in enumerate(labelled):
+                say(f"search {recipe.name}", len(wanted) + number, steps)
+                tell = dispatches[recipe.name].try_out
+                searched[recipe.name] = _sought(recipe, parts, profiles, seek, tell)
+            labelled = [(searched[r.name].recipe, f, p) for r, f, p in labelled]
+        # LightGBM leaves Python's lock: on tables of this size two models at once, each on one
+        # thread, are quicker than one model on two.
+        with ThreadPoolExecutor(settings().threads) as pool:
+            made = [pool.submit(_made, *one, profiles) for one in labelled]
+            for number, ((recipe, _, _), task) in enumerate(zip(labelled, made, strict=True)):
+                say(f"fit {recipe.name}", len(wanted) + 1 + number, steps)
+                wait([task])
+        # Not beside the fits: whoever silences warnings does so for all threads.
+        for number, ((recipe, found, _), task) in enumerate(zip(labelled, made, strict=True)):
+            say(f"register {recipe.name}", 2 * len(wanted) + 1 + number, steps)
+            dispatch = dispatches[recipe.name]
+            try:
+                one = task.result()
+                if watch:
+                    watch(recipe, one)
+                told = searched.get(recipe.name)
+                outcomes.append(_registered(warehouse, recipe, found, one, trainer, dispatch, told))
+            except TrainingError as refusal:
+                dispatch.drop(str(refusal))
+                outcomes.append(NotTrained(recipe.name, str(refusal)))
     _note(outcomes)
     order = [recipe.name for recipe in wanted]
     return sorted(outcomes, key=lambda outcome: order.index(outcome.name))
+
+
+def _sought(
+    recipe: Recipe, parts: Split, profiles: Profiles, seek: Seek, tell: Callable[[Trial], None]
+) -> Searched:
+    if parts.folds:
+        return unsearched(recipe, f"judged over {parts.folds} folds, no row is left to search with")
+    features = tuple(name for name in recipe.features if name in profiles.features)
+    rows = _joined(parts.train, profiles, features)
+    return search(recipe, rows, features, seek.trials, seconds=seek.seconds, tell=tell)
 
 
 def _note(outcomes: Sequence[Outcome]) -> None:
@@ -225,7 +264,13 @@ def _joined(rows: pd.DataFrame, profiles: Profiles, features: tuple[str, ...]) -
 
 
 def _registered(
-    warehouse: Warehouse, recipe: Recipe, found: Labelled, made: Made, trainer: str
+    warehouse: Warehouse,
+    recipe: Recipe,
+    found: Labelled,
+    made: Made,
+    trainer: str,
+    dispatch: Dispatch,
+    searched: Searched | None,
 ) -> Trained:
     fitted, judgement = made.fitted, made.judgement
     train_rows, test_rows = made.train_rows, made.test_rows
@@ -241,7 +286,7 @@ def _registered(
         left_out=found.left_out,
         data_until=extent(warehouse)[1].isoformat(),
     )
-    version = registry.register(
+    told = registry.describe(
         recipe.name,
         fitted.booster,
         train_rows[features].head(100),
@@ -261,6 +306,8 @@ def _registered(
         },
         lineage={"training": train_rows, "test": test_rows},
     )
+    text = fitted.booster.model_to_string(num_iteration=-1)
+    version = dispatch.announce(told, text)
     typical = train_rows[features].median()
     label = recipe.label
     about = release.ReleaseCard(
@@ -281,6 +328,7 @@ def _registered(
         judgement=asdict(judgement),
         lineage=lineage,
         provisional=provisional,
+        search=searched.account if searched else None,
         trainer=trainer,
         notes=manifest.notes,
     )
@@ -289,12 +337,16 @@ def _registered(
         about,
         model_card.Material(fitted.booster, train_rows, test_rows, taught, made.said.calibrated),
     )
-    text = fitted.booster.model_to_string(num_iteration=-1)
     folder = release.write(about, text, train_rows[features].to_numpy(), report, page)
     written = release.read(folder)
     model_card.update_life(folder, written.digest, written.report_digest, ())
-    registry.attach(recipe.name, version, [folder / "card.json", folder / release.PAGE])
-    return Trained(recipe.name, version, judgement, provisional)
+    remarks = [searched.sentence] if searched else []
+    if waits := dispatch.deliver():
+        remarks.append(
+            f"{recipe.name} version {version} is released, but MLflow has not been told: {waits}."
+            " ./zhike training sync tells it, and so does the next training."
+        )
+    return Trained(recipe.name, version, judgement, provisional, tuple(remarks))
 
 
 def _currency(warehouse: Warehouse) -> str:

@@ -7,12 +7,14 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
+import training.fit
 from data.errors import TooFewEvents, TrainingError
 from features.definition import Array
 from training.fit import Calibration, Fitted, calibrate, fit, fold_in
 from training.judge import auc
 from training.labels import CHURN, LIFETIME_VALUE
 from training.recipes import Recipe
+from training.search import SPACE
 from training.trees import Forest
 
 FEATURES = ("spend_90d", "tenure_days", "limit_use")
@@ -41,35 +43,61 @@ def text(found: Fitted) -> str:
 
 
 @pytest.mark.parametrize("outcome, events", [(0.0, "0 events"), (1.0, "1,?200 events")])
-def test_one_class_is_refused_with_the_counts(outcome: float, events: str) -> None:
+def test_f25_one_class_is_refused_with_the_counts(outcome: float, events: str) -> None:
     with pytest.raises(TooFewEvents, match=rf"{events} among 1,200 rows.*at least 20"):
         fit(RECIPE, rows_of().assign(target=outcome), FEATURES)
 
 
-def test_too_few_rows_of_money_are_refused_with_the_counts() -> None:
+def test_f25_too_few_rows_of_money_are_refused_with_the_counts() -> None:
     with pytest.raises(TooFewEvents, match="15 rows to learn from; at least 200"):
         fit(MONEY, rows_of(count=15), FEATURES)
 
 
 @pytest.mark.parametrize("label", [np.nan, np.inf])
-def test_a_label_that_is_no_number_is_refused(label: float) -> None:
+def test_f26_a_label_that_is_no_number_is_refused(label: float) -> None:
     rows = rows_of()
     rows.loc[7, "target"] = label
     with pytest.raises(TrainingError, match="1 of 1200 labels are not numbers"):
         fit(RECIPE, rows, FEATURES)
 
 
-def test_an_infinite_feature_is_refused_by_name() -> None:
+def test_f26_an_infinite_feature_is_refused_by_name() -> None:
     rows = rows_of()
     rows.loc[7, "tenure_days"] = -np.inf
     with pytest.raises(TrainingError, match="infinite values in tenure_days"):
         fit(RECIPE, rows, FEATURES)
 
 
-def test_the_same_rows_give_the_same_model_in_any_order(fitted: Fitted) -> None:
+def test_f29_the_same_rows_give_the_same_model_in_any_order(fitted: Fitted) -> None:
     shuffled = rows_of().sample(frac=1.0, random_state=3)
     assert text(fit(RECIPE, rows_of(), FEATURES)) == text(fitted)
     assert text(fit(RECIPE, shuffled, FEATURES)) == text(fitted)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_f29_the_same_trees_grow_with_one_thread_and_with_two(
+    fitted: Fitted, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = training.fit._parameters
+    monkeypatch.setattr(
+        "training.fit._parameters", lambda *asked: {**usual(*asked), "num_threads": threads}
+    )
+    grown = text(fit(RECIPE, rows_of().sample(frac=1.0, random_state=4), FEATURES))
+    assert trees(grown) == trees(text(fitted))
+
+
+def trees(model: str) -> str:
+    """A model's text without the list of the parameters it was made with."""
+    return model.partition("parameters:")[0]
+
+
+def test_trees_stay_small_and_no_weight_bends_the_probabilities(fitted: Fitted) -> None:
+    largest = Recipe("churn", CHURN, FEATURES, tuned={n: most for n, (_, most, _) in SPACE.items()})
+    for found in (fitted, fit(largest, rows_of(), FEATURES)):
+        depths = found.booster.trees_to_dataframe()["node_depth"] - 1  # the root is at 1
+        assert 0 < depths.max() <= 6
+        weighting = {"scale_pos_weight", "is_unbalance", "pos_bagging_fraction", "class_weight"}
+        assert weighting.isdisjoint(found.parameters)
 
 
 def test_the_calibrated_margin_is_slope_times_raw_plus_intercept(fitted: Fitted) -> None:
@@ -126,9 +154,20 @@ def test_a_feature_that_must_raise_the_score_never_lowers_it(fitted: Fitted) -> 
     assert (np.diff(np.array(said), axis=0) >= 0).all()
 
 
-def test_features_without_any_spread_give_the_base_rate() -> None:
+def test_f25_features_that_are_the_same_for_everybody_are_refused() -> None:
     rows = rows_of()
     rows[list(FEATURES)] = 1.0
+    with pytest.raises(TrainingError, match="none of the 3 features varies over the 1,200 rows"):
+        fit(RECIPE, rows, FEATURES)
+    rows[list(FEATURES)] = np.nan
+    with pytest.raises(TrainingError, match="none of the 3 features varies"):
+        fit(RECIPE, rows, FEATURES)
+
+
+def test_features_with_hardly_any_spread_give_the_base_rate() -> None:
+    rows = rows_of()
+    rows[list(FEATURES)] = 1.0
+    rows.loc[7, "tenure_days"] = 2.0
     found = fit(RECIPE, rows, FEATURES)
     foretold = np.asarray(found.booster.predict(np.ones((1, 3))))
     assert foretold[0] == pytest.approx(rows["target"].mean(), abs=0.005)

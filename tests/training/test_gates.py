@@ -99,6 +99,7 @@ def test_fewer_than_100_events_are_insufficient_evidence_with_the_count() -> Non
     assert {gate.name for gate in found.of("passed")} == {
         "better than chance",
         "not too good to be true",
+        "features may serve the purpose",
     }
     assert report(events=100).standing == "passed"
 
@@ -114,6 +115,23 @@ def test_an_auc_too_good_to_be_true_is_held_for_review() -> None:
     assert found.standing == "held"
     assert "knows the outcome" in found.of("held")[0].finding
     assert report(metrics=too_good | {"auc": 0.99}).standing == "passed"
+
+
+@pytest.mark.parametrize(
+    "question, features, named",
+    [
+        ("credit_risk", ("tenure_days", "complaints_180d"), "complaints_180d may not serve credit"),
+        ("churn", ("is_female", "tenure_days"), "is_female may not serve service"),
+        ("churn", ("mood",), "mood may not serve service"),
+        ("mood", ("tenure_days",), "no question 'mood'"),
+    ],
+)
+def test_f79_a_feature_that_may_not_serve_the_purpose_is_refused_at_the_release_too(
+    question: str, features: tuple[str, ...], named: str
+) -> None:
+    found = gates(card(judgement=SOUND, question=question, features=features))
+    assert found.standing == "refused"
+    assert [named in gate.finding for gate in found.of("refused")] == [True]
 
 
 def test_a_feature_that_knows_the_outcome_is_flagged() -> None:

@@ -19,6 +19,7 @@ from training import actors, life, registry, release
 from training.actors import Actor, actor, make_actor
 from training.fit import fit
 from training.gates import gates
+from training.outbox import Outbox
 
 Register = Callable[..., str]
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -47,7 +48,7 @@ def register(home: Path, bank_until: Path) -> Register:
     booster = fit(RECIPE, ROWS, FEATURES).booster
 
     def one(name: str = "churn", trainer: str = "ann", until: str = "", **judged: Any) -> str:
-        version = registry.register(
+        told = registry.describe(
             name,
             booster,
             ROWS[list(FEATURES)].head(5),
@@ -56,6 +57,8 @@ def register(home: Path, bank_until: Path) -> Register:
             tags={"question": name},
             lineage={},
         )
+        dispatch = outbox.begin(name, name)
+        version = dispatch.announce(told, MODEL)
         about = card(
             version,
             name=name,
@@ -66,8 +69,10 @@ def register(home: Path, bank_until: Path) -> Register:
         )
         text = "<p><!--life--><!--/life--></p>"
         release.write(about, MODEL, ROWS[list(FEATURES)].to_numpy(), gates(about).as_json(), text)
+        assert dispatch.deliver() == ""
         return version
 
+    outbox = Outbox()
     return one
 
 

@@ -47,6 +47,12 @@ def test_an_uncatalogued_feature_is_refused_by_name(monotone: dict[str, int]) ->
         Recipe("churn", CHURN, features, monotone=monotone)
 
 
+@pytest.mark.parametrize("name", ["scale_pos_weight", "is_unbalance", "objective"])
+def test_a_class_weight_cannot_be_tuned(name: str) -> None:
+    with pytest.raises(TrainingError, match=f"not to be tuned: {name}.*bend the probabilities"):
+        Recipe("churn", CHURN, ("tenure_days",), tuned={name: 1})
+
+
 def test_a_recipe_cannot_be_changed_after_it_was_written() -> None:
     recipe = Recipe("churn", CHURN, ("tenure_days",), monotone={"tenure_days": -1})
     with pytest.raises(TypeError):

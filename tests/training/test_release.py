@@ -22,8 +22,9 @@ MODEL = str(fit(RECIPE, ROWS, FEATURES).booster.model_to_string(num_iteration=-1
 def card(version: str = "1", **values: object) -> ReleaseCard:
     judged = {"events": ENOUGH_EVENTS, "interval": [0.6, 0.8], "metrics": {"auc": 0.7}}
     about = {
-        **dict.fromkeys(("question", "unit", "label_version", "population", "outcome"), "x"),
+        **dict.fromkeys(("unit", "label_version", "population", "outcome"), "x"),
         "name": "churn",
+        "question": "churn",
         "version": version,
         "product": None,
         "answer": "probability",

@@ -32,6 +32,10 @@ _COVERED = """
 """
 
 
+# A frame tells what is not a number and what is not known apart no more.
+_OUTCOMES = "SELECT *, coalesce(isnan(CAST(target AS DOUBLE)), false) AS broken FROM ({target})"
+
+
 def spine_query(spine: pd.DataFrame) -> pd.DataFrame:
     """The spine as the label queries read it: place, customer_id, as_of_day."""
     return pd.DataFrame(
@@ -71,7 +75,7 @@ def label(warehouse: Warehouse, contract: LabelContract, spine: pd.DataFrame) ->
         Labelled rows with customer_id, as_of, target (float), in spine order.
 
     Raises:
-        TrainingError: a table that the label needs has no rows.
+        TrainingError: a table that the label needs has no rows, or an outcome is not a number.
     """
     missing = [t for t in contract.needs if t not in warehouse.manifest.tables]
     if missing:
@@ -85,7 +89,15 @@ def label(warehouse: Warehouse, contract: LabelContract, spine: pd.DataFrame) ->
     status[(status == SCORABLE) & (ends + contract.lag_days > day_number(last))] = "immature"
     status[(status == SCORABLE) & (covered < ends)] = "outcome_not_covered"
     begin = asked.assign(as_of_day=asked["as_of_day"] + contract.gap_days)
-    target = warehouse.frame(contract.target.format(horizon=contract.horizon_days), spine=begin)
+    target = warehouse.frame(
+        _OUTCOMES.format(target=contract.target.format(horizon=contract.horizon_days)), spine=begin
+    )
+    broken = target.loc[target["broken"], "place"]
+    if odd := int((status[broken] == SCORABLE).sum()):
+        raise TrainingError(
+            f"{contract.version}: {odd} of {len(rows)} labels are not numbers; what the outcome is"
+            " made of has to be mended before it can teach."
+        )
     rows["target"] = target.set_index("place")["target"].reindex(rows.index)
     if contract.clouded:
         clouded = warehouse.frame(
