@@ -13,6 +13,7 @@ from data.warehouse import Warehouse
 from serving.answering import answer, as_json
 from serving.book import BookRun, publish_newest, score_book
 from serving.keys import make_key
+from serving.reasons import Language
 from serving.scoring import Scorer
 from serving.service import listen, serve
 
@@ -55,9 +56,12 @@ def show_book(book: BookRun) -> None:
 @app.command("score")
 def score_customer(
     customer_id: Annotated[str, typer.Argument(help="The customer.")],
+    language: Annotated[Language, typer.Option(help="Of the reasons.")] = "en",
 ) -> None:
     """Print one customer's scores with reasons as JSON."""
-    given, _ = answer(Scorer.load(), migrated(), customer_id, actor="command line")
+    given, _ = answer(
+        Scorer.load(), migrated(), customer_id, language=language, actor="command line"
+    )
     print(as_json(given))
 
 

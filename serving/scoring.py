@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from data.errors import NotReady, ReleaseError, UnknownQuestion
 from data.settings import settings
 from features.definition import Array
-from serving.reasons import Reason, reasons
+from serving.reasons import Language, Reason, Told, impact_of_a_unit, reasons
 from training.labels import OFFERED, SCORABLE
 from training.recipes import QUESTIONS
 from training.release import Release, champions, not_trained, read
@@ -100,7 +100,7 @@ class Model:
             return margin
         return 1.0 / (1.0 + math.exp(min(-margin, 700.0)))
 
-    def score(self, row: Array, *, stale: bool = False) -> Score:
+    def score(self, row: Array, *, stale: bool = False, language: Language = "en") -> Score:
         """The score of one profile (features,) with its contributions and reasons."""
         card = self.release.card
         margins, contributions = self.explain(row[np.newaxis, :])
@@ -114,12 +114,18 @@ class Model:
             margin=float(margins[0]),
             base_value=self.explainer.base_value,
             contributions=pushes,
-            reasons=reasons(pushes, values, card.typical),
+            reasons=reasons(pushes, values, card.typical, self._told(float(margins[0]), language)),
             horizon=card.horizon_days,
             label_version=card.label_version,
             model=card.name,
             version=card.version,
         )
+
+    def _told(self, margin: float, language: Language) -> Told:
+        card = self.release.card
+        if card.answer == "money":
+            return Told(card.question, 1.0, language)
+        return Told(card.question, impact_of_a_unit(margin, self.explainer.base_value), language)
 
     def not_scorable(self, reason: str) -> Score:
         """The answer for a customer whom the question does not fit."""
@@ -183,18 +189,23 @@ class Scorer:
             picked[question] += [name for name in names if name not in picked[question]]
         return picked
 
-    def answer(self, profile: Profile, questions: Sequence[str] = QUESTIONS) -> Answer:
+    def answer(
+        self,
+        profile: Profile,
+        questions: Sequence[str] = QUESTIONS,
+        language: Language = "en",
+    ) -> Answer:
         """The scores of one customer; a question without a model says so."""
         scores: dict[str, Score | dict[str, Score]] = {}
         for question, names in self.named(questions).items():
-            given = {name: self._score(name, profile) for name in names}
+            given = {name: self._score(name, profile, language) for name in names}
             if question == "propensity":
                 scores[question] = {n.partition(".")[2]: s for n, s in given.items()}
             else:
                 scores[question] = given[question]
         return Answer(customer_id=profile.customer_id, as_of=profile.as_of, scores=scores)
 
-    def _score(self, name: str, profile: Profile) -> Score:
+    def _score(self, name: str, profile: Profile, language: Language) -> Score:
         if name not in self.models:
             why = self.untrained.get(name, "nobody has trained it")
             return Score(status="not_scorable", reason=f"no model: {why}", model=name)
@@ -207,4 +218,4 @@ class Scorer:
         if missing:
             return model.not_scorable(f"the profile lacks {', '.join(missing[:3])}")
         places = [profile.features.index(name) for name in card.features]
-        return model.score(profile.vector[places], stale=profile.stale)
+        return model.score(profile.vector[places], stale=profile.stale, language=language)
