@@ -110,12 +110,23 @@ def reasons(
     sums = {group: math.fsum(pushes.values()) for group, pushes in members.items()}
     ranked = sorted(sums.items(), key=lambda item: (-abs(item[1]), item[0]))
     least = FLOOR * abs(ranked[0][1]) if ranked else 0.0
-    found = []
-    for group, push in ranked[:MOST]:
-        if push and abs(push) >= least:
-            lead = _lead(members[group], push)
-            found.append(_reason(lead, push, values[lead], typical.get(lead), told))
-    return found
+    return [
+        reason_of(members[group], values, typical, told)
+        for group, push in ranked[:MOST]
+        if push and abs(push) >= least
+    ]
+
+
+def reason_of(
+    pushes: Mapping[str, float],
+    values: Mapping[str, float],
+    typical: Mapping[str, float | None],
+    told: Told,
+) -> Reason:
+    """The reason that the features of one group make together."""
+    push = math.fsum(pushes.values())
+    lead = _lead(pushes, push)
+    return _reason(lead, push, values[lead], typical.get(lead), told)
 
 
 def _lead(pushes: Mapping[str, float], push: float) -> str:

@@ -151,6 +151,10 @@ class Profile:
     standing: Mapping[str, str]
     stale: bool
 
+    def row(self, features: Sequence[str]) -> Array:
+        """The values of some features, in their order."""
+        return self.vector[[self.features.index(name) for name in features]]
+
 
 class Scorer:
     """All champions of a home."""
@@ -207,15 +211,34 @@ class Scorer:
 
     def _score(self, name: str, profile: Profile, language: Language) -> Score:
         if name not in self.models:
-            why = self.untrained.get(name, "nobody has trained it")
-            return Score(status="not_scorable", reason=f"no model: {why}", model=name)
+            return Score(status="not_scorable", reason=self._no_model(name), model=name)
         model = self.models[name]
-        card = model.release.card
-        standing = profile.standing.get(card.name, "profile published before this model")
-        if standing != SCORABLE:
-            return model.not_scorable(standing)
-        missing = [name for name in card.features if name not in profile.features]
-        if missing:
-            return model.not_scorable(f"the profile lacks {', '.join(missing[:3])}")
-        places = [profile.features.index(name) for name in card.features]
-        return model.score(profile.vector[places], stale=profile.stale, language=language)
+        why = _why_not(model, profile)
+        if why:
+            return model.not_scorable(why)
+        row = profile.row(model.release.card.features)
+        return model.score(row, stale=profile.stale, language=language)
+
+    def _no_model(self, name: str) -> str:
+        return f"no model: {self.untrained.get(name, 'nobody has trained it')}"
+
+    def model(self, name: str, profile: Profile) -> Model:
+        """The model that answers a question about a customer.
+
+        Raises:
+            NotReady: there is no such model, or the question does not fit the customer.
+        """
+        why = _why_not(self.models[name], profile) if name in self.models else self._no_model(name)
+        if why:
+            raise NotReady(f"{name} has no answer for this customer: {why}.")
+        return self.models[name]
+
+
+def _why_not(model: Model, profile: Profile) -> str:
+    """Why a model does not score a profile; empty where it does."""
+    card = model.release.card
+    standing = profile.standing.get(card.name, "profile published before this model")
+    missing = [name for name in card.features if name not in profile.features]
+    if standing != SCORABLE:
+        return standing
+    return f"the profile lacks {', '.join(missing[:3])}" if missing else ""
