@@ -8,11 +8,14 @@ import typer
 from data.audit import first_broken
 from data.database import migrated
 from data.errors import ConfigurationError, ZhikeError
-from data.terminal import application, out, progress, run, show_table
+from data.terminal import application, note, out, plain, progress, run, show_table
 from data.warehouse import Warehouse
 from serving.answering import answer, as_json
 from serving.book import BookRun, publish_newest, score_book
 from serving.keys import make_key
+from serving.publication import manifest_now, published
+from serving.reasons import Language
+from serving.refusals import Jurisdiction, refuse
 from serving.scoring import Scorer
 from serving.service import listen, serve
 
@@ -55,10 +58,33 @@ def show_book(book: BookRun) -> None:
 @app.command("score")
 def score_customer(
     customer_id: Annotated[str, typer.Argument(help="The customer.")],
+    language: Annotated[Language, typer.Option(help="Of the reasons.")] = "en",
 ) -> None:
     """Print one customer's scores with reasons as JSON."""
-    given, _ = answer(Scorer.load(), migrated(), customer_id, actor="command line")
+    given, _ = answer(
+        Scorer.load(), migrated(), customer_id, language=language, actor="command line"
+    )
     print(as_json(given))
+
+
+@app.command("refusal")
+def explain_refusal(
+    customer_id: Annotated[str, typer.Argument(help="The customer.")],
+    cut_off: Annotated[float, typer.Option(help="Chance of default that is refused.")],
+    language: Annotated[Language, typer.Option(help="Of the notice.")] = "en",
+    jurisdiction: Annotated[Jurisdiction, typer.Option(help="Whose wording.")] = "general",
+) -> None:
+    """Print why credit is refused: one to four reasons, each verified by scoring anew."""
+    profile, _ = published(migrated(), customer_id, manifest_now())
+    model = Scorer.load().model("credit_risk", profile)
+    found = refuse(
+        model, profile.row(model.release.card.features), cut_off,
+        language=language, jurisdiction=jurisdiction,
+    )  # fmt: skip
+    out.print(plain(found.notice), soft_wrap=True)
+    for reason, anew in zip(found.reasons, found.rescored, strict=True):
+        said = f"{reason.group} at the baseline: {found.value:.2%} becomes {anew:.2%}"
+        note(plain(said))
 
 
 @app.command("serve")

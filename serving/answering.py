@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from data import audit
 from data.database import Database
 from data.warehouse import canonical_json
+from features.reason_groups import version
 from serving.publication import manifest_now, published
+from serving.reasons import Language
 from serving.scoring import Answer, Scorer
 from training.recipes import QUESTIONS
 
@@ -16,6 +18,7 @@ def answer(
     customer_id: str,
     questions: Sequence[str] = QUESTIONS,
     *,
+    language: Language = "en",
     actor: str,
 ) -> tuple[Answer, int]:
     """The scores of a customer, and the sequence number of their audit record.
@@ -25,13 +28,19 @@ def answer(
     """
     scorer.named(questions)
     profile, snapshot = published(database, customer_id, manifest_now())
-    given = scorer.answer(profile, questions)
+    given = scorer.answer(profile, questions, language)
     releases = {name: model.release.digest for name, model in scorer.models.items()}
     record = audit.append(
         database,
         kind="answer",
         actor=actor,
-        body={"snapshot": snapshot, "releases": releases, "questions": list(questions)},
+        body={
+            "snapshot": snapshot,
+            "releases": releases,
+            "questions": list(questions),
+            "language": language,
+            "reasons": version(),
+        },
         payload={
             "customer_id": customer_id,
             "features": list(profile.features),

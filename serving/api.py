@@ -21,6 +21,7 @@ from data.errors import (
 )
 from serving.answering import answer
 from serving.keys import Caller, caller
+from serving.reasons import Language
 from serving.scoring import Answer, Scorer
 from serving.strict import BadRequest, strict
 from training.recipes import QUESTIONS
@@ -55,6 +56,7 @@ class ScoreRequest(BaseModel):
         list[Annotated[str, Field(pattern=r"^[a-z_.]{1,40}$")]],
         Field(min_length=1, max_length=20),
     ] = list(QUESTIONS)
+    language: Language = "en"
 
 
 class ScoreResponse(Answer):
@@ -123,7 +125,14 @@ def scores(
     asked: Annotated[ScoreRequest, Depends(strict(ScoreRequest))],
 ) -> ScoreResponse:
     """Scores of a known customer, with exact reasons."""
-    given, sequence = answer(scorer, store, asked.customer_id, asked.questions, actor=who.name)
+    given, sequence = answer(
+        scorer,
+        store,
+        asked.customer_id,
+        asked.questions,
+        language=asked.language,
+        actor=who.name,
+    )
     return ScoreResponse(audit=sequence, **dict(given))
 
 

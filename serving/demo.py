@@ -172,7 +172,12 @@ def _show_score(title: str, score: Score) -> None:
     mark = f", {score.status}" if score.status != "scored" else ""
     out.print(f"\n{name}: {read} ({span}{mark})")
     for reason in score.reasons or []:
-        out.print(f"  {reason.direction:<7}{plain(reason.text)}", soft_wrap=True)
+        out.print(f"  {_impact(reason.impact, score)}  {plain(reason.text)}", soft_wrap=True)
+
+
+def _impact(impact: float, score: Score) -> str:
+    """How far a reason moves the score: points of a percent, or money."""
+    return f"{impact:+7.1%}" if score.unit == "probability" else f"{impact:+9,.0f}"
 
 
 def _local_key(database: Database) -> Path:

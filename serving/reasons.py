@@ -1,71 +1,193 @@
-"""Contributions told as reasons, the strongest first."""
+"""Contributions told as reasons, the strongest first, in three languages."""
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from features.catalogue import CATALOGUE
-from features.definition import Feature, Unit
+from features.definition import Reasons, Unit
+from features.reason_groups import GROUP_OF, ReasonGroup
+from training.points import POINTS_TO_DOUBLE
 
 MOST = 5
-FLOOR = 0.02  # of the strongest contribution; below it a reason is noise
+FLOOR = 0.02  # of the strongest reason; below it a reason is noise
+Language = Literal["en", "zh-TW", "zh-CN"]
+Direction = Literal["raises", "lowers"]
+
+_ASKED = {
+    "churn": Reasons("the chance of leaving", "流失機率", "流失概率"),
+    "lifetime_value": Reasons("the expected contribution", "預期貢獻度", "预期贡献度"),
+    "propensity": Reasons("the chance of taking it up", "申辦機率", "购买概率"),
+    "credit_risk": Reasons("the risk of default", "違約風險", "违约风险"),
+}
+_PUSHES: Mapping[Direction, Reasons] = {
+    "raises": Reasons("raises", "提高", "提高"),
+    "lowers": Reasons("lowers", "降低", "降低"),
+}
+_NONE = Reasons("none", "無", "无")
+_YES, _NO = Reasons("yes", "是", "是"), Reasons("no", "否", "否")
+_MEASURED: Mapping[Unit, Reasons] = {
+    "money": Reasons("", "元", "元"),
+    "days": Reasons(" days", "天", "天"),
+    "months": Reasons(" months", "個月", "个月"),
+    "years": Reasons(" years", "歲", "岁"),
+}
 
 
 class Reason(BaseModel):
-    """One reason: what it is about, where the customer stands, which way and how far it pushes."""
+    """One reason: what it is about, where the customer stands, which way and how far it pushes.
+
+    Attributes:
+        group: features that say the same to a person; their contributions are one reason.
+        feature: the one of them that pushes most in the group's direction.
+        value, typical: of that feature; the typical one is the median of those learnt from.
+        contribution: of the group, on the model's scale.
+        impact: of the group, in what people read: a difference of probability, or money. Over all
+            features impacts add up to ``value`` less the value at ``base_value``.
+        points: of the group on the scorecard's scale, for credit risk; more points are less risk.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    group: str
     feature: str
     text: str
     value: float | None
     typical: float | None
     contribution: float
-    direction: str
+    impact: float
+    points: float | None = None
+    direction: Direction
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a score is about: the question, and what one unit of margin means to people."""
+
+    question: str
+    impact: float = 1.0
+    language: Language = "en"
+
+
+def impact_of_a_unit(margin: float, base: float) -> float:
+    """Probability for each unit of margin between the base and the score.
+
+    It is the slope of the chord of the logistic curve, the same for every contribution: impacts
+    keep the sign and the order of the contributions and add up exactly.
+    """
+    if abs(margin - base) < 1e-6:
+        chance = _chance((margin + base) / 2)
+        return chance * (1 - chance)
+    return (_chance(margin) - _chance(base)) / (margin - base)
+
+
+def _chance(margin: float) -> float:
+    return 1.0 / (1.0 + math.exp(min(-margin, 700.0)))
 
 
 def reasons(
     contributions: Mapping[str, float],
     values: Mapping[str, float],
     typical: Mapping[str, float | None],
+    told: Told,
 ) -> list[Reason]:
     """At most five reasons, strongest first, ties by name.
+
+    An input that is no feature of the customer, such as the horizon, is no reason.
 
     Args:
         contributions: feature -> contribution on the model's scale.
         values: feature -> the customer's value, NaN where missing.
         typical: feature -> the median of the customers the model learnt from.
     """
-    ranked = sorted(contributions.items(), key=lambda item: (-abs(item[1]), item[0]))
+    members: dict[str, dict[str, float]] = {}
+    for name, push in contributions.items():
+        if name in GROUP_OF:
+            members.setdefault(GROUP_OF[name].name, {})[name] = push
+    sums = {group: math.fsum(pushes.values()) for group, pushes in members.items()}
+    ranked = sorted(sums.items(), key=lambda item: (-abs(item[1]), item[0]))
     least = FLOOR * abs(ranked[0][1]) if ranked else 0.0
     return [
-        _reason(CATALOGUE[name], push, values[name], typical.get(name))
-        for name, push in ranked[:MOST]
+        reason_of(members[group], values, typical, told)
+        for group, push in ranked[:MOST]
         if push and abs(push) >= least
     ]
 
 
-def _reason(feature: Feature, push: float, value: float, typical: float | None) -> Reason:
-    direction = "raises" if push > 0 else "lowers"
-    usual = "" if typical is None else f", typical {shown(typical, feature.unit)}"
+def reason_of(
+    pushes: Mapping[str, float],
+    values: Mapping[str, float],
+    typical: Mapping[str, float | None],
+    told: Told,
+) -> Reason:
+    """The reason that the features of one group make together."""
+    push = math.fsum(pushes.values())
+    lead = _lead(pushes, push)
+    return _reason(lead, push, values[lead], typical.get(lead), told)
+
+
+def _lead(pushes: Mapping[str, float], push: float) -> str:
+    """The feature that pushes most in the direction of its group."""
+    sign = math.copysign(1.0, push)
+    return min(pushes, key=lambda name: (-sign * pushes[name], name))
+
+
+def _reason(name: str, push: float, value: float, typical: float | None, told: Told) -> Reason:
+    direction: Direction = "raises" if push > 0 else "lowers"
+    points = -push * POINTS_TO_DOUBLE / math.log(2) if told.question == "credit_risk" else None
     return Reason(
-        feature=feature.name,
-        text=f"{feature.reason}: {shown(value, feature.unit)}{usual}",
+        group=GROUP_OF[name].name,
+        feature=name,
+        text=text(name, value, typical, direction, told),
         value=None if math.isnan(value) else value,
         typical=typical,
         contribution=push,
+        impact=push * told.impact,
+        points=points,
         direction=direction,
     )
 
 
-def shown(value: float, unit: Unit) -> str:
+def text(name: str, value: float, typical: float | None, direction: Direction, told: Told) -> str:
+    """A reason as a sentence without a full stop, in the language asked for."""
+    feature, language = CATALOGUE[name], told.language
+    stands = f"{said(feature.reasons, language)} {shown(value, feature.unit, language)}"
+    group = _named(GROUP_OF[name], feature.reasons, language)
+    pushes = said(_PUSHES[direction], language)
+    asked = said(_ASKED[told.question], language)
+    usual = None if typical is None else shown(typical, feature.unit, language)
+    if language == "en":
+        beside = f" (typical {usual})" if usual else ""
+        return f"{group}{stands}{beside} {pushes} {asked}"
+    word = "一般客戶" if language == "zh-TW" else "一般客户"
+    beside = f"（{word} {usual}）" if usual else ""
+    return f"{group}{stands}{beside}，{pushes}{asked}"
+
+
+def _named(group: ReasonGroup, feature: Reasons, language: Language) -> str:
+    """The group's name before the feature's, unless they are the same."""
+    name = said(group.reasons, language)
+    if name == said(feature, language):
+        return ""
+    return f"{name}: " if language == "en" else f"{name}："
+
+
+def said(words: Reasons, language: Language) -> str:
+    """Words in a language."""
+    return {"en": words.en, "zh-TW": words.zh_tw, "zh-CN": words.zh_cn}[language]
+
+
+def shown(value: float, unit: Unit, language: Language = "en") -> str:
     """A value as a person reads it; money is kept in minor units, rates in millionths."""
     if math.isnan(value):
-        return "none"
+        return said(_NONE, language)
+    measured = said(_MEASURED[unit], language) if unit in _MEASURED else ""
     match unit:
         case "money":
-            return f"{value / 100:,.0f}"
+            return f"{value / 100:,.0f}{measured}"
         case "share":
             return f"{value:.0%}"
         case "rate":
@@ -73,8 +195,6 @@ def shown(value: float, unit: Unit) -> str:
         case "ratio":
             return f"{value:.2f}"
         case "flag":
-            return "yes" if value else "no"
-        case "count" | "tier":
-            return f"{value:,.0f}"
+            return said(_YES if value else _NO, language)
         case _:
-            return f"{value:,.0f} {unit}"
+            return f"{value:,.0f}{measured}"

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from data.errors import NotReady, ReleaseError, UnknownQuestion
 from data.settings import settings
 from features.definition import Array
-from serving.reasons import Reason, reasons
+from serving.reasons import Language, Reason, Told, impact_of_a_unit, reasons
 from training.labels import OFFERED, SCORABLE
 from training.recipes import QUESTIONS
 from training.release import Release, champions, not_trained, read
@@ -100,7 +100,7 @@ class Model:
             return margin
         return 1.0 / (1.0 + math.exp(min(-margin, 700.0)))
 
-    def score(self, row: Array, *, stale: bool = False) -> Score:
+    def score(self, row: Array, *, stale: bool = False, language: Language = "en") -> Score:
         """The score of one profile (features,) with its contributions and reasons."""
         card = self.release.card
         margins, contributions = self.explain(row[np.newaxis, :])
@@ -114,12 +114,18 @@ class Model:
             margin=float(margins[0]),
             base_value=self.explainer.base_value,
             contributions=pushes,
-            reasons=reasons(pushes, values, card.typical),
+            reasons=reasons(pushes, values, card.typical, self._told(float(margins[0]), language)),
             horizon=card.horizon_days,
             label_version=card.label_version,
             model=card.name,
             version=card.version,
         )
+
+    def _told(self, margin: float, language: Language) -> Told:
+        card = self.release.card
+        if card.answer == "money":
+            return Told(card.question, 1.0, language)
+        return Told(card.question, impact_of_a_unit(margin, self.explainer.base_value), language)
 
     def not_scorable(self, reason: str) -> Score:
         """The answer for a customer whom the question does not fit."""
@@ -144,6 +150,10 @@ class Profile:
     vector: Array
     standing: Mapping[str, str]
     stale: bool
+
+    def row(self, features: Sequence[str]) -> Array:
+        """The values of some features, in their order."""
+        return self.vector[[self.features.index(name) for name in features]]
 
 
 class Scorer:
@@ -183,28 +193,52 @@ class Scorer:
             picked[question] += [name for name in names if name not in picked[question]]
         return picked
 
-    def answer(self, profile: Profile, questions: Sequence[str] = QUESTIONS) -> Answer:
+    def answer(
+        self,
+        profile: Profile,
+        questions: Sequence[str] = QUESTIONS,
+        language: Language = "en",
+    ) -> Answer:
         """The scores of one customer; a question without a model says so."""
         scores: dict[str, Score | dict[str, Score]] = {}
         for question, names in self.named(questions).items():
-            given = {name: self._score(name, profile) for name in names}
+            given = {name: self._score(name, profile, language) for name in names}
             if question == "propensity":
                 scores[question] = {n.partition(".")[2]: s for n, s in given.items()}
             else:
                 scores[question] = given[question]
         return Answer(customer_id=profile.customer_id, as_of=profile.as_of, scores=scores)
 
-    def _score(self, name: str, profile: Profile) -> Score:
+    def _score(self, name: str, profile: Profile, language: Language) -> Score:
         if name not in self.models:
-            why = self.untrained.get(name, "nobody has trained it")
-            return Score(status="not_scorable", reason=f"no model: {why}", model=name)
+            return Score(status="not_scorable", reason=self._no_model(name), model=name)
         model = self.models[name]
-        card = model.release.card
-        standing = profile.standing.get(card.name, "profile published before this model")
-        if standing != SCORABLE:
-            return model.not_scorable(standing)
-        missing = [name for name in card.features if name not in profile.features]
-        if missing:
-            return model.not_scorable(f"the profile lacks {', '.join(missing[:3])}")
-        places = [profile.features.index(name) for name in card.features]
-        return model.score(profile.vector[places], stale=profile.stale)
+        why = _why_not(model, profile)
+        if why:
+            return model.not_scorable(why)
+        row = profile.row(model.release.card.features)
+        return model.score(row, stale=profile.stale, language=language)
+
+    def _no_model(self, name: str) -> str:
+        return f"no model: {self.untrained.get(name, 'nobody has trained it')}"
+
+    def model(self, name: str, profile: Profile) -> Model:
+        """The model that answers a question about a customer.
+
+        Raises:
+            NotReady: there is no such model, or the question does not fit the customer.
+        """
+        why = _why_not(self.models[name], profile) if name in self.models else self._no_model(name)
+        if why:
+            raise NotReady(f"{name} has no answer for this customer: {why}.")
+        return self.models[name]
+
+
+def _why_not(model: Model, profile: Profile) -> str:
+    """Why a model does not score a profile; empty where it does."""
+    card = model.release.card
+    standing = profile.standing.get(card.name, "profile published before this model")
+    missing = [name for name in card.features if name not in profile.features]
+    if standing != SCORABLE:
+        return standing
+    return f"the profile lacks {', '.join(missing[:3])}" if missing else ""

@@ -14,8 +14,8 @@ from sklearn.linear_model import LogisticRegression
 
 from data.errors import TooFewEvents
 from features.definition import Array
+from training.points import ANCHOR_ODDS, ANCHOR_POINTS, POINTS_TO_DOUBLE
 
-POINTS_TO_DOUBLE, ANCHOR_POINTS, ANCHOR_ODDS = 20.0, 600.0, 50.0
 FINEST, SMALLEST_SHARE = 20, 0.05
 LEAST_INFORMATION = 0.02  # below it a characteristic is customarily called unpredictive
 MOST_CHARACTERISTICS = 15

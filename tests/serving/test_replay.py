@@ -31,7 +31,7 @@ told = payload["answer"]
 profile = Profile(
     payload["customer_id"], date.fromisoformat(told["as_of"]), snapshot.features,
     np.array([float.fromhex(v) for v in payload["vector"]]), {n: "scorable" for n in scorer.models}, False)
-print(json.dumps(scorer.answer(profile, body["questions"]).model_dump(mode="json")))
+print(json.dumps(scorer.answer(profile, body["questions"], body["language"]).model_dump(mode="json")))
 """
 IMPORTED = "import sys, json, serving.api; print(json.dumps(sorted(sys.modules)))"
 
@@ -50,7 +50,7 @@ def fresh(code: str, *, stdin: str = "", **environment: str) -> Any:
 def test_an_answer_is_replayed_from_its_record_bit_for_bit(
     served: Database, scorer: Scorer, customer: str, trained_home: Path
 ) -> None:
-    _, sequence = answer(scorer, served, customer, actor="test")
+    _, sequence = answer(scorer, served, customer, language="zh-TW", actor="test")
     rows = sa.select(AUDIT.c.body, AUDIT_PAYLOADS.c.payload).join(AUDIT_PAYLOADS)
     with served.reading() as connection:
         row = connection.execute(rows.where(AUDIT.c.sequence == sequence)).one()

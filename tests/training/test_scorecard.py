@@ -7,7 +7,8 @@ from scipy.special import expit
 
 from data.errors import TooFewEvents
 from training.judge import auc
-from training.scorecard import POINTS_TO_DOUBLE, Scorecard, characteristic, scorecard
+from training.points import POINTS_TO_DOUBLE
+from training.scorecard import Scorecard, characteristic, scorecard
 
 
 def borrowers(seed: int = 0, count: int = 6_000) -> pd.DataFrame:
