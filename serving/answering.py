@@ -7,6 +7,7 @@ from data.database import Database
 from data.warehouse import canonical_json
 from serving.publication import manifest_now, published
 from serving.scoring import Answer, Scorer
+from training.losses import as_json as exposure_as_json
 from training.recipes import QUESTIONS
 
 
@@ -36,6 +37,7 @@ def answer(
             "customer_id": customer_id,
             "features": list(profile.features),
             "vector": [float(value).hex() for value in profile.vector],
+            "exposure": exposure_as_json(profile.exposure),
             "answer": given.model_dump(mode="json"),
         },
     )

@@ -19,9 +19,11 @@ from features.definition import Array
 from features.profile import Profiles, build
 from features.snapshot import Snapshot, write_snapshot
 from features.spine import customers_as_of, newest_as_of
+from serving.credit import with_credit
 from serving.publication import publish
 from serving.scoring import Model, Scorer
 from training.labels import SCORABLE, LabelContract, statuses
+from training.losses import exposures, loss_rates
 from training.recipes import recipes
 
 Report = Callable[[str, int, int], None]
@@ -55,7 +57,7 @@ def score_book(
     """Profile, publish and score every customer as of a day.
 
     The output holds, for each model, customer_id, status, value, margin, base_value and one
-    contribution a feature.
+    contribution a feature; for credit risk also grade, band, EAD, LGD, EL and what they stand on.
 
     Raises:
         NotReady: no model is champion.
@@ -69,17 +71,19 @@ def score_book(
     spine = customers_as_of(warehouse, [day])
     profiles = build(warehouse, spine)
     snapshot = write_snapshot(profiles)
+    owed = exposures(warehouse, day, loss_rates(warehouse, day))
     labels = {r.name: r.label for r in recipes(warehouse.manifest.tables)}
     standing: dict[str, list[str]] = {}
     outputs: dict[str, pa.Table] = {}
     for number, (name, model) in enumerate(scorer.models.items()):
         say(name, number + 1, steps)
         standing[name] = _standing(warehouse, labels[name], model, profiles)
-        outputs[name] = _scored(model, profiles, standing[name])
+        scored = _scored(model, profiles, standing[name])
+        outputs[name] = with_credit(model.release.card, scored, owed)
     say("publish", steps - 1, steps)
     folder, digests = _write(outputs)
     rows = [dict(zip(standing, told, strict=True)) for told in zip(*standing.values(), strict=True)]
-    publish(database, profiles, snapshot, day, rows)
+    publish(database, profiles, snapshot, day, rows, owed)
     record = audit.append(
         database, kind="book", actor=actor, body=_body(day, snapshot, scorer, digests)
     )

@@ -69,6 +69,8 @@ class ReleaseCard(BaseModel):
     provisional: bool
     trainer: str = ""
     notes: tuple[str, ...] = ()
+    definition: dict[str, str] = {}
+    answer_notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
