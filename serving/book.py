@@ -1,6 +1,7 @@
 """Score the whole book: every customer, every model, all contributions, one audit record."""
 
 import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -9,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from data import audit
-from data.database import Database
+from data.database import AUDIT, Database
+from data.errors import NotReady
 from data.settings import settings
 from data.warehouse import Warehouse, canonical_json, file_digest, replace_file
 from features.definition import Array
@@ -141,13 +144,31 @@ def _write(outputs: dict[str, pa.Table]) -> tuple[Path, dict[str, str]]:
         path = draft / f"{name}.parquet"
         pq.write_table(table, path, compression="zstd", write_page_checksum=True)
         digests[name] = file_digest(path)
-    together = hashlib.sha256(canonical_json(digests).encode()).hexdigest()
-    folder = settings().books / together[:24]
+    folder = _folder(digests)
     folder.mkdir(exist_ok=True)
     for name in outputs:
         (draft / f"{name}.parquet").replace(folder / f"{name}.parquet")
     replace_file(folder / "digests.json", canonical_json(digests).encode())
     return folder, digests
+
+
+def newest_book(database: Database) -> Path:
+    """The folder of the newest book.
+
+    Raises:
+        NotReady: no book was scored yet, or its files are gone.
+    """
+    newest = sa.select(AUDIT.c.body).where(AUDIT.c.kind == "book")
+    with database.reading() as connection:
+        body = connection.execute(newest.order_by(AUDIT.c.sequence.desc()).limit(1)).scalar()
+    folder = _folder(json.loads(body)["outputs"]) if body else None
+    if folder is None or not folder.is_dir():
+        raise NotReady("there is no book; ./zhike serving score-book makes one.")
+    return folder
+
+
+def _folder(digests: dict[str, str]) -> Path:
+    return settings().books / hashlib.sha256(canonical_json(digests).encode()).hexdigest()[:24]
 
 
 def _body(

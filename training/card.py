@@ -159,6 +159,7 @@ def report(about: ReleaseCard, material: Material, importance: Array) -> dict[st
                 "outcome": about.outcome,
                 "horizon_days": about.horizon_days,
                 "default": about.definition,
+                "notes": list(about.answer_notes),
             },
             "data": {
                 **about.lineage.model_dump(),
@@ -178,7 +179,6 @@ def report(about: ReleaseCard, material: Material, importance: Array) -> dict[st
             "lift": lift_table(value, target),
             "gates": gates(about).as_json(),
             "limits": [
-                *about.answer_notes,
                 *LIMITS[about.question],
                 *_own_limits(about),
                 *COMMON_LIMITS,

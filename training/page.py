@@ -152,6 +152,7 @@ def _asked(label: Mapping[str, Any]) -> str:
             ("Outcome", label["outcome"]),
             ("Horizon", f"{days} days from the as-of date" if days else "final status of the loan"),
             ("Label contract", _code(label["version"])),
+            *(("Said with every answer", note) for note in label["notes"]),
             *((f"Default: {name.lower()}", text) for name, text in label["default"].items()),
         ],
     )
