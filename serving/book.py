@@ -80,7 +80,7 @@ def score_book(
     outputs: dict[str, pa.Table] = {}
     for number, (name, model) in enumerate(scorer.models.items()):
         say(name, number + 1, steps)
-        standing[name] = _standing(warehouse, labels[name], model, profiles)
+        standing[name] = _standing(warehouse, labels.get(name), model, profiles)
         scored = _scored(model, profiles, standing[name])
         outputs[name] = with_credit(model.release.card, scored, owed)
     say("publish", steps - 1, steps)
@@ -101,8 +101,10 @@ def score_book(
 
 
 def _standing(
-    warehouse: Warehouse, label: LabelContract, model: Model, profiles: Profiles
+    warehouse: Warehouse, label: LabelContract | None, model: Model, profiles: Profiles
 ) -> list[str]:
+    if label is None:
+        return ["these data are not asked this"] * len(profiles.frame)
     missing = [f for f in model.release.card.features if f not in profiles.features]
     if missing:
         return [f"the profile lacks {', '.join(missing[:3])}"] * len(profiles.frame)

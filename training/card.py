@@ -43,6 +43,8 @@ PURPOSE: Mapping[str, str] = {
         "Estimates how likely a customer is to default, for the monitoring of existing exposures"
         " and as one input to a decision that a person takes."
     ),
+}
+OWN_PURPOSE: Mapping[str, str] = {
     "credit_risk.acquisition": (
         "Estimates how likely a customer is to default within 12 months on book of a new loan or"
         " card, as one input to the decision on it that a person takes."
@@ -152,7 +154,7 @@ def report(about: ReleaseCard, material: Material, importance: Array) -> dict[st
             "unit": about.unit,
             "provisional": about.provisional,
             "trainer": about.trainer,
-            "purpose": PURPOSE.get(about.name, PURPOSE[about.question]),
+            "purpose": OWN_PURPOSE.get(about.name, PURPOSE[about.question]),
             "label": {
                 "version": about.label_version,
                 "population": about.population,
