@@ -17,7 +17,7 @@ from training.labels import (
     label,
     statuses,
 )
-from training.labels.credit import NO_REJECTS, acquisition, behavioural
+from training.labels.credit import NO_REJECTS, behavioural
 
 MONTHLY = [date(2022, month, 10) for month in range(5, 13)] + [date(2023, 1, 10)]
 DEFAULTED, CURED = date(2022, 8, 10), date(2022, 9, 10)

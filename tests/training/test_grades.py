@@ -20,7 +20,15 @@ def test_ten_grades_have_geometric_bounds_that_never_move() -> None:
 
 @pytest.mark.parametrize(
     "pd, expected",
-    [(0.0, "1"), (0.000999, "1"), (0.001, "2"), (0.02, "6"), (0.2559, "9"), (0.256, "10"), (1, "10")],
+    [
+        (0.0, "1"),
+        (0.000999, "1"),
+        (0.001, "2"),
+        (0.02, "6"),
+        (0.2559, "9"),
+        (0.256, "10"),
+        (1, "10"),
+    ],
 )
 def test_a_grade_begins_at_its_lower_bound(pd: float, expected: str) -> None:
     assert grade(pd) == expected
