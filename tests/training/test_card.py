@@ -189,7 +189,11 @@ def test_signatures_are_written_onto_the_page_and_replace_what_stood_there(home:
 
 @pytest.mark.slow
 def test_credit_risk_tells_what_default_is_and_how_every_grade_did() -> None:
-    asked: dict[str, Any] = {"question": "credit_risk", "name": "credit_risk.acquisition", "horizon_days": 365}
+    asked: dict[str, Any] = {
+        "question": "credit_risk",
+        "name": "credit_risk.acquisition",
+        "horizon_days": 365,
+    }
     told: dict[str, Any] = {"definition": USUAL.told(), "answer_notes": ACQUISITION.notes}
     report, page = card.make(*about_and_material(**asked, **told))
     assert "Learnt on accepted business only; there is no reject inference." in page

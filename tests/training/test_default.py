@@ -40,7 +40,12 @@ def hand(tmp_path: Path) -> DatedBank:
 def repaid(bank: DatedBank, late: dict[date, int] = LATE, due: int = DUE, **other: Any) -> None:
     """Monthly statements of a loan: the day, and how many days past due it was."""
     for day, days in late.items():
-        values = {"loan_id": "L1", "outstanding": 900_000, "due": due, "days_past_due": days}
+        values: dict[str, Any] = {
+            "loan_id": "L1",
+            "outstanding": 900_000,
+            "due": due,
+            "days_past_due": days,
+        }
         bank.add("repayments", on=str(day), **(values | other))
 
 
@@ -133,7 +138,7 @@ def test_on_a_card_the_minimum_payments_are_past_due(
     hand.add("accounts", on="2022-01-01", account_id="A2", product_id="credit_card")
     late = {date(2022, 4, 10): 0} | LATE
     for day, days in late.items():
-        values = {"minimum_due": minimum, "balance": balance, "days_past_due": days}
+        values: dict[str, Any] = {"minimum_due": minimum, "balance": balance, "days_past_due": days}
         hand.add("statements", on=str(day), account_id="A2", credit_limit=999_000, **values)
     assert status(hand, DEFAULTED + timedelta(1)) == expected
 

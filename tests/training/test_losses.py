@@ -34,10 +34,19 @@ def hand(tmp_path: Path) -> DatedBank:
 def borrower(bank: DatedBank, name: str, *, cured: bool = False, **owed: Any) -> None:
     """A customer whose personal loan of 10,000 units is 100 days past due on 10 June 2021."""
     bank.add("customers", on="2020-01-01", customer_id=name)
-    account = {"customer_id": name, "account_id": name, "product_id": "personal_loan"}
+    account: dict[str, Any] = {
+        "customer_id": name,
+        "account_id": name,
+        "product_id": "personal_loan",
+    }
     bank.add("accounts", on="2020-01-01", **account)
     bank.add("loans", on="2020-01-01", loan_id=name, account_id=name)
-    values = {"loan_id": name, "outstanding": 1_000_000, "due": 400_000, "days_past_due": 100}
+    values: dict[str, Any] = {
+        "loan_id": name,
+        "outstanding": 1_000_000,
+        "due": 400_000,
+        "days_past_due": 100,
+    }
     bank.add("repayments", on=str(DEFAULTED), **(values | owed))
     if cured:
         healthy = values | {"days_past_due": 0}
@@ -118,10 +127,10 @@ def test_an_lgd_lies_between_nothing_and_all() -> None:
 
 
 def card(bank: DatedBank, *, balance: int, limit: int, **account: Any) -> None:
-    named = {"customer_id": "C1", "account_id": "K1", "product_id": "credit_card"}
+    named: dict[str, Any] = {"customer_id": "C1", "account_id": "K1", "product_id": "credit_card"}
     bank.add("customers", on="2020-01-01", customer_id="C1")
     bank.add("accounts", on="2020-01-01", **(named | account))
-    values = {"account_id": "K1", "balance": balance, "credit_limit": limit}
+    values: dict[str, Any] = {"account_id": "K1", "balance": balance, "credit_limit": limit}
     bank.add("statements", on="2024-06-15", **values)
 
 
@@ -141,6 +150,7 @@ def test_the_lgd_of_a_customer_is_weighted_by_exposure(hand: DatedBank) -> None:
     rates = {("credit_card", "none"): LossRate("credit_card", "none", 0.75, 40, "observed")}
     found = exposures(hand.load(), NOW, rates)["C1"]
     assert found.ead == 4_000
+    assert found.lgd is not None
     assert found.lgd == pytest.approx((0.75 * 1_000 + 0.35 * 3_000) / 4_000)
     assert expected_loss(0.02, found.lgd, found.ead) == pytest.approx(0.02 * 1_800)
 
