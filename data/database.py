@@ -73,6 +73,7 @@ PROFILES = sa.Table(
     sa.Column("customer_id", sa.String(64), primary_key=True),
     sa.Column("vector", sa.LargeBinary, nullable=False),
     sa.Column("standing", sa.JSON, nullable=False),
+    sa.Column("exposure", sa.JSON),
 )
 AUDIT = sa.Table(
     "audit",

@@ -68,6 +68,11 @@ class Truth:
         )
         return cls(files / "truth", behind.set_index("customer_id")["person_id"])
 
+    @staticmethod
+    def tells(name: str) -> bool:
+        """Whether there is a truth for a model: none is told on the days on which credit is opened."""
+        return name in TRUTH or name.startswith("propensity.")
+
     def about(self, rows: pd.DataFrame, name: str) -> Array:
         """The true chance, or expected money, of each row of (customer_id, as_of).
 
@@ -118,6 +123,8 @@ class Watcher:
     found: dict[str, Figures] = field(default_factory=dict)
 
     def __call__(self, recipe: Recipe, made: Made) -> None:
+        if not self.truth.tells(recipe.name):
+            return
         chance = self.truth.about(made.test_rows, recipe.name)
         known = ~np.isnan(chance)
         test, chance = made.test_rows[known].reset_index(drop=True), chance[known]

@@ -11,13 +11,14 @@ from data.errors import ConfigurationError, ZhikeError
 from data.terminal import application, note, out, plain, progress, run, show_table
 from data.warehouse import Warehouse
 from serving.answering import answer, as_json
-from serving.book import BookRun, publish_newest, score_book
+from serving.book import BookRun, newest_book, publish_newest, score_book
 from serving.keys import make_key
 from serving.publication import manifest_now, published
 from serving.reasons import Language
 from serving.refusals import Jurisdiction, refuse
 from serving.scoring import Scorer
 from serving.service import listen, serve
+from serving.stress import stress
 
 app = application("Score the book or one customer, serve the API, make keys, verify the audit.")
 
@@ -53,6 +54,28 @@ def show_book(book: BookRun) -> None:
     title = f"The book as of {book.as_of}: {book.customers:,} customers"
     show_table(title, ("model", "scored", "not scorable"), rows)
     out.print(f"contributions in {book.folder}, audit record {book.audit_sequence}")
+
+
+@app.command("stress")
+def stress_book(
+    shift: Annotated[
+        float, typer.Option(min=-5.0, max=5.0, help="Added to every customer's log-odds.")
+    ],
+) -> None:
+    """Show the expected loss of the newest book before and after a shift of the log-odds."""
+    found = stress(newest_book(migrated()), shift)
+    rows = [
+        (
+            one.currency,
+            f"{one.customers:,}",
+            f"{one.pd:.2%}",
+            f"{one.stressed_pd:.2%}",
+            *(f"{v:,.0f}" for v in (one.ead, one.expected, one.stressed, one.in_default)),
+        )
+        for one in found
+    ]
+    heads = ("", "customers", "mean PD", "after", "EAD", "EL", "EL after", "EL of grade D")
+    show_table(f"Log-odds of default {shift:+g}", heads, rows)
 
 
 @app.command("score")

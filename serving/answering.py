@@ -9,6 +9,7 @@ from features.reason_groups import version
 from serving.publication import manifest_now, published
 from serving.reasons import Language
 from serving.scoring import Answer, Scorer
+from training.losses import as_json as exposure_as_json
 from training.recipes import QUESTIONS
 
 
@@ -45,6 +46,7 @@ def answer(
             "customer_id": customer_id,
             "features": list(profile.features),
             "vector": [float(value).hex() for value in profile.vector],
+            "exposure": exposure_as_json(profile.exposure),
             "answer": given.model_dump(mode="json"),
         },
     )

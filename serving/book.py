@@ -1,6 +1,7 @@
 """Score the whole book: every customer, every model, all contributions, one audit record."""
 
 import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -9,19 +10,23 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from data import audit
-from data.database import Database
+from data.database import AUDIT, Database
+from data.errors import NotReady
 from data.settings import settings
 from data.warehouse import Warehouse, canonical_json, file_digest, replace_file
 from features.definition import Array
 from features.profile import Profiles, build
 from features.snapshot import Snapshot, newest_snapshot, write_snapshot
 from features.spine import customers_as_of, newest_as_of
+from serving.credit import with_credit
 from serving.publication import publish
 from serving.scoring import Model, Scorer
 from training.labels import SCORABLE, LabelContract, statuses
+from training.losses import exposures, loss_rates
 from training.recipes import recipes
 from training.release import champions
 
@@ -56,7 +61,7 @@ def score_book(
     """Profile, publish and score every customer as of a day.
 
     The output holds, for each model, customer_id, status, value, margin, base_value and one
-    contribution a feature.
+    contribution a feature; for credit risk also grade, band, EAD, LGD, EL and what they stand on.
 
     Raises:
         NotReady: no model is champion.
@@ -70,17 +75,19 @@ def score_book(
     spine = customers_as_of(warehouse, [day])
     profiles = build(warehouse, spine)
     snapshot = write_snapshot(profiles)
+    owed = exposures(warehouse, day, loss_rates(warehouse, day))
     labels = {r.name: r.label for r in recipes(warehouse.manifest.tables)}
     standing: dict[str, list[str]] = {}
     outputs: dict[str, pa.Table] = {}
     for number, (name, model) in enumerate(scorer.models.items()):
         say(name, number + 1, steps)
-        standing[name] = _standing(warehouse, labels[name], model, profiles)
-        outputs[name] = _scored(model, profiles, standing[name])
+        standing[name] = _standing(warehouse, labels.get(name), model, profiles)
+        scored = _scored(model, profiles, standing[name])
+        outputs[name] = with_credit(model.release.card, scored, owed)
     say("publish", steps - 1, steps)
     folder, digests = _write(outputs)
     rows = [dict(zip(standing, told, strict=True)) for told in zip(*standing.values(), strict=True)]
-    publish(database, profiles, snapshot, day, rows)
+    publish(database, profiles, snapshot, day, rows, owed)
     record = audit.append(
         database, kind="book", actor=actor, body=_body(day, snapshot, scorer, digests)
     )
@@ -122,8 +129,10 @@ def publish_newest(
 
 
 def _standing(
-    warehouse: Warehouse, label: LabelContract, model: Model, profiles: Profiles
+    warehouse: Warehouse, label: LabelContract | None, model: Model, profiles: Profiles
 ) -> list[str]:
+    if label is None:
+        return ["these data are not asked this"] * len(profiles.frame)
     missing = [f for f in model.release.card.features if f not in profiles.features]
     if missing:
         return [f"the profile lacks {', '.join(missing[:3])}"] * len(profiles.frame)
@@ -165,13 +174,31 @@ def _write(outputs: dict[str, pa.Table]) -> tuple[Path, dict[str, str]]:
         path = draft / f"{name}.parquet"
         pq.write_table(table, path, compression="zstd", write_page_checksum=True)
         digests[name] = file_digest(path)
-    together = hashlib.sha256(canonical_json(digests).encode()).hexdigest()
-    folder = settings().books / together[:24]
+    folder = _folder(digests)
     folder.mkdir(exist_ok=True)
     for name in outputs:
         (draft / f"{name}.parquet").replace(folder / f"{name}.parquet")
     replace_file(folder / "digests.json", canonical_json(digests).encode())
     return folder, digests
+
+
+def newest_book(database: Database) -> Path:
+    """The folder of the newest book.
+
+    Raises:
+        NotReady: no book was scored yet, or its files are gone.
+    """
+    newest = sa.select(AUDIT.c.body).where(AUDIT.c.kind == "book")
+    with database.reading() as connection:
+        body = connection.execute(newest.order_by(AUDIT.c.sequence.desc()).limit(1)).scalar()
+    folder = _folder(json.loads(body)["outputs"]) if body else None
+    if folder is None or not folder.is_dir():
+        raise NotReady("there is no book; ./zhike serving score-book makes one.")
+    return folder
+
+
+def _folder(digests: dict[str, str]) -> Path:
+    return settings().books / hashlib.sha256(canonical_json(digests).encode()).hexdigest()[:24]
 
 
 def _body(

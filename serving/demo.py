@@ -161,9 +161,10 @@ def show_answer(given: Answer) -> None:
 
 
 def _show_score(title: str, score: Score) -> None:
-    name = f"[bold]{title.replace('_', ' ')}[/]"
+    name = f"[bold]{title.replace('_', ' ').replace('.', ': ')}[/]"
     if score.value is None:
         out.print(f"\n{name}: {score.status}, {plain(score.reason or '')}", soft_wrap=True)
+        _show_credit(score)
         return
     read = (
         f"{score.value:.1%}" if score.unit == "probability" else f"{score.value:,.0f} {score.unit}"
@@ -171,6 +172,7 @@ def _show_score(title: str, score: Score) -> None:
     span = f"within {score.horizon} days" if score.horizon else "final status of the loan"
     mark = f", {score.status}" if score.status != "scored" else ""
     out.print(f"\n{name}: {read} ({span}{mark})")
+    _show_credit(score)
     for reason in score.reasons or []:
         out.print(f"  {_impact(reason.impact, score)}  {plain(reason.text)}", soft_wrap=True)
 
@@ -178,6 +180,21 @@ def _show_score(title: str, score: Score) -> None:
 def _impact(impact: float, score: Score) -> str:
     """How far a reason moves the score: points of a percent, or money."""
     return f"{impact:+7.1%}" if score.unit == "probability" else f"{impact:+9,.0f}"
+
+
+def _show_credit(score: Score) -> None:
+    for note_ in score.notes or []:
+        out.print(f"  {plain(note_)}", soft_wrap=True)
+    told = score.credit
+    if told is None:
+        return
+    line = f"  grade {told.grade} of {told.scale}, band {told.band}"
+    if told.expected_loss is not None:
+        line += (
+            f"; EAD {told.ead:,.0f} {told.currency}, LGD {told.lgd:.0%},"
+            f" expected loss {told.expected_loss:,.0f} {told.currency}"
+        )
+    out.print(line, soft_wrap=True)
 
 
 def _local_key(database: Database) -> Path:

@@ -1,6 +1,6 @@
 """Published profiles: what the service answers from, switched at once to a new snapshot."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 
 import numpy as np
@@ -12,6 +12,7 @@ from data.warehouse import Warehouse
 from features.profile import Profiles
 from features.snapshot import Snapshot
 from serving.scoring import Profile
+from training.losses import Exposure, as_json, of_json
 
 CHUNK = 5_000
 
@@ -22,14 +23,17 @@ def publish(
     snapshot: Snapshot,
     as_of: date,
     standing: Sequence[dict[str, str]],
+    exposures: Mapping[str, Exposure] | None = None,
 ) -> None:
     """Make a snapshot of one as-of day the current one; earlier publications are dropped.
 
     Args:
         standing: for each profile, model -> scorable, or why not.
+        exposures: customer -> what they owe or may owe, of those who do.
     """
     vectors = np.ascontiguousarray(profiles.values, dtype="<f8")
     customers = list(profiles.frame["customer_id"])
+    owed = exposures or {}
     with database.writing() as connection:
         number = connection.execute(
             sa.insert(PUBLICATIONS)
@@ -50,6 +54,7 @@ def publish(
                     "customer_id": customers[i],
                     "vector": vectors[i].tobytes(),
                     "standing": standing[i],
+                    "exposure": as_json(owed.get(customers[i])),
                 }
                 for i in range(start, min(start + CHUNK, len(customers)))
             ]
@@ -75,7 +80,7 @@ def published(database: Database, customer_id: str, manifest: str) -> tuple[Prof
     )
     # One statement: between two, another publication could drop what the first one found.
     found = (
-        sa.select(PUBLICATIONS, PROFILES.c.vector, PROFILES.c.standing)
+        sa.select(PUBLICATIONS, PROFILES.c.vector, PROFILES.c.standing, PROFILES.c.exposure)
         .outerjoin(PROFILES, theirs)
         .where(PUBLICATIONS.c.current)
     )
@@ -94,6 +99,7 @@ def published(database: Database, customer_id: str, manifest: str) -> tuple[Prof
         vector=np.frombuffer(row.vector, dtype="<f8").astype(np.float64),
         standing=row.standing,
         stale=row.manifest != manifest,
+        exposure=of_json(row.exposure),
     )
     return profile, row.snapshot
 

@@ -14,8 +14,10 @@ from pydantic import BaseModel, ConfigDict
 from data.errors import NotReady, ReleaseError, UnknownQuestion
 from data.settings import settings
 from features.definition import Array
+from serving.credit import CreditRisk, credit
 from serving.reasons import Language, Reason, Told, impact_of_a_unit, reasons
 from training.labels import OFFERED, SCORABLE
+from training.losses import Exposure
 from training.recipes import QUESTIONS
 from training.release import Release, champions, not_trained, read
 
@@ -24,12 +26,11 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(settings().home / "cache" / "numba"
 from training.shapley import Explainer
 from training.trees import Forest
 
-MODELS = {
-    question: [f"propensity.{family}" for family in OFFERED]
-    if question == "propensity"
-    else [question]
-    for question in QUESTIONS
+MODELS = {question: [question] for question in QUESTIONS} | {
+    "propensity": [f"propensity.{family}" for family in OFFERED],
+    "credit_risk": ["credit_risk", "credit_risk.acquisition"],
 }
+NAMES = [name for names in MODELS.values() for name in names]
 
 
 class Score(BaseModel):
@@ -49,6 +50,8 @@ class Score(BaseModel):
     label_version: str | None = None
     model: str
     version: str | None = None
+    credit: CreditRisk | None = None
+    notes: list[str] | None = None
 
 
 class Answer(BaseModel):
@@ -100,7 +103,14 @@ class Model:
             return margin
         return 1.0 / (1.0 + math.exp(min(-margin, 700.0)))
 
-    def score(self, row: Array, *, stale: bool = False, language: Language = "en") -> Score:
+    def score(
+        self,
+        row: Array,
+        *,
+        stale: bool = False,
+        language: Language = "en",
+        exposure: Exposure | None = None,
+    ) -> Score:
         """The score of one profile (features,) with its contributions and reasons."""
         card = self.release.card
         margins, contributions = self.explain(row[np.newaxis, :])
@@ -119,6 +129,8 @@ class Model:
             label_version=card.label_version,
             model=card.name,
             version=card.version,
+            credit=credit(card, SCORABLE, self.value(float(margins[0])), exposure),
+            notes=list(card.answer_notes) or None,
         )
 
     def _told(self, margin: float, language: Language) -> Told:
@@ -127,7 +139,7 @@ class Model:
             return Told(card.question, 1.0, language)
         return Told(card.question, impact_of_a_unit(margin, self.explainer.base_value), language)
 
-    def not_scorable(self, reason: str) -> Score:
+    def not_scorable(self, reason: str, exposure: Exposure | None = None) -> Score:
         """The answer for a customer whom the question does not fit."""
         card = self.release.card
         return Score(
@@ -137,6 +149,8 @@ class Model:
             label_version=card.label_version,
             model=card.name,
             version=card.version,
+            credit=credit(card, reason, None, exposure),
+            notes=list(card.answer_notes) or None,
         )
 
 
@@ -150,6 +164,7 @@ class Profile:
     vector: Array
     standing: Mapping[str, str]
     stale: bool
+    exposure: Exposure | None = None
 
     def row(self, features: Sequence[str]) -> Array:
         """The values of some features, in their order."""
@@ -185,8 +200,8 @@ class Scorer:
         picked: dict[str, list[str]] = {}
         for asked in questions:
             question = asked.partition(".")[0]
-            if asked not in MODELS and asked not in MODELS["propensity"]:
-                known = ", ".join((*MODELS, *MODELS["propensity"]))
+            if asked not in MODELS and asked not in NAMES:
+                known = ", ".join(dict.fromkeys((*MODELS, *NAMES)))
                 raise UnknownQuestion(f"no such question or model; ask one of: {known}")
             names = [asked] if "." in asked else MODELS[question]
             picked.setdefault(question, [])
@@ -206,7 +221,7 @@ class Scorer:
             if question == "propensity":
                 scores[question] = {n.partition(".")[2]: s for n, s in given.items()}
             else:
-                scores[question] = given[question]
+                scores |= given
         return Answer(customer_id=profile.customer_id, as_of=profile.as_of, scores=scores)
 
     def _score(self, name: str, profile: Profile, language: Language) -> Score:
@@ -215,9 +230,9 @@ class Scorer:
         model = self.models[name]
         why = _why_not(model, profile)
         if why:
-            return model.not_scorable(why)
+            return model.not_scorable(why, profile.exposure)
         row = profile.row(model.release.card.features)
-        return model.score(row, stale=profile.stale, language=language)
+        return model.score(row, stale=profile.stale, language=language, exposure=profile.exposure)
 
     def _no_model(self, name: str) -> str:
         return f"no model: {self.untrained.get(name, 'nobody has trained it')}"

@@ -11,13 +11,14 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 from scipy.special import expit
-from scipy.stats import beta
 
 from data.warehouse import replace_file
 from features.catalogue import CATALOGUE
 from features.definition import Array
 from training import drawing, page
+from training.backtest import by_grade, jeffreys
 from training.gates import gates
+from training.grades import SCALE
 from training.judge import population_stability
 from training.release import PAGE, ReleaseCard
 
@@ -41,6 +42,12 @@ PURPOSE: Mapping[str, str] = {
     "credit_risk": (
         "Estimates how likely a customer is to default, for the monitoring of existing exposures"
         " and as one input to a decision that a person takes."
+    ),
+}
+OWN_PURPOSE: Mapping[str, str] = {
+    "credit_risk.acquisition": (
+        "Estimates how likely a customer is to default within 12 months on book of a new loan or"
+        " card, as one input to the decision on it that a person takes."
     ),
 }
 LIMITS: Mapping[str, tuple[str, ...]] = {
@@ -75,6 +82,14 @@ LIMITS: Mapping[str, tuple[str, ...]] = {
         (
             "The PD is point-in-time: it is neither a capital parameter under IRB nor a lifetime"
             " expected loss under IFRS 9."
+        ),
+        (
+            "LGD comes from defaults worked out over two years, or from a stated table where there are"
+            " too few; it is an average, not a downturn LGD, and the CCF of cards is stated."
+        ),
+        (
+            "Stress is a stated shift of the log-odds of every customer, tied to no scenario of the"
+            " economy."
         ),
         (
             "A change of the economy moves the level of defaults in a way that customers' own data"
@@ -139,12 +154,14 @@ def report(about: ReleaseCard, material: Material, importance: Array) -> dict[st
             "unit": about.unit,
             "provisional": about.provisional,
             "trainer": about.trainer,
-            "purpose": PURPOSE[about.question],
+            "purpose": OWN_PURPOSE.get(about.name, PURPOSE[about.question]),
             "label": {
                 "version": about.label_version,
                 "population": about.population,
                 "outcome": about.outcome,
                 "horizon_days": about.horizon_days,
+                "default": about.definition,
+                "notes": list(about.answer_notes),
             },
             "data": {
                 **about.lineage.model_dump(),
@@ -161,14 +178,26 @@ def report(about: ReleaseCard, material: Material, importance: Array) -> dict[st
             "features": _features(about, material, importance),
             "judgement": about.judgement,
             "reliability": reliability(value, target, about.answer),
+            "grades": _grades(about, value, target),
             "lift": lift_table(value, target),
             "gates": gates(about).as_json(),
-            "limits": [*LIMITS[about.question], *_own_limits(about), *COMMON_LIMITS],
+            "limits": [
+                *LIMITS[about.question],
+                *_own_limits(about),
+                *COMMON_LIMITS,
+            ],
             "guidance": GUIDANCE,
         }
     )
 
     return told
+
+
+def _grades(about: ReleaseCard, value: Array, target: Array) -> dict[str, Any] | None:
+    """The backtest by grade; None where the answer is no 12-month PD."""
+    if about.question != "credit_risk" or not about.horizon_days:
+        return None
+    return {"scale": SCALE, "rows": by_grade(value, target)}
 
 
 def _own_limits(about: ReleaseCard) -> list[str]:
@@ -249,7 +278,7 @@ def reliability(value: Array, target: Array, answer: str) -> list[dict[str, floa
             reach = 1.96 * float(seen.std()) / np.sqrt(n)
             low, high = float(seen.mean() - reach), float(seen.mean() + reach)
         else:
-            low, high = (float(beta.ppf(q, total + 0.5, n - total + 0.5)) for q in (0.025, 0.975))
+            low, high = jeffreys(total, n)
         found.append(
             {
                 "rows": n,

@@ -152,6 +152,8 @@ def _asked(label: Mapping[str, Any]) -> str:
             ("Outcome", label["outcome"]),
             ("Horizon", f"{days} days from the as-of date" if days else "final status of the loan"),
             ("Label contract", _code(label["version"])),
+            *(("Said with every answer", note) for note in label["notes"]),
+            *((f"Default: {name.lower()}", text) for name, text in label["default"].items()),
         ],
     )
 
@@ -250,7 +252,7 @@ def _performance(told: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
             "Reliability: observed against expected by tenth of the score.",
         )
         + _figure(pictures["lift"], "Lift by tenth of the score, and what the best tenths capture.")
-        + f"</div>{_tenths(told['reliability'])}"
+        + f"</div>{_tenths(told['reliability'])}{_grades(told['grades'])}"
     )
 
 
@@ -267,6 +269,46 @@ def _tenths(rows: Sequence[Mapping[str, Any]]) -> str:
     ]
     head = ("tenth, lowest first", "rows", "expected", "observed", "95 % interval")
     return f"<h3>Reliability by tenth of the score</h3>{_table(head, shown, (1, 2, 3, 4))}"
+
+
+def _grades(found: Mapping[str, Any] | None) -> str:
+    """Observed over expected by grade; nothing for what is no PD."""
+    if not found:
+        return ""
+    shown = [
+        (
+            row["grade"],
+            row["band"],
+            f"{100 * row['from']:.3g} % to {100 * row['to']:.3g} %",
+            f"{row['rows']:,}",
+            f"{row['events']:,}",
+            _number(row["expected"]),
+            _number(row["observed"]),
+            _number(row["o_e"]),
+            _span((row["low"], row["high"])),
+        )
+        for row in found["rows"]
+    ]
+    head = (
+        "grade",
+        "band",
+        "PD",
+        "rows",
+        "defaults",
+        "expected",
+        "observed",
+        "O/E",
+        "95 % interval",
+    )
+    return (
+        "<h3>Observed over expected by grade of the master scale</h3>"
+        + _p(
+            f"Scale {found['scale']}: the bounds are fixed, each twice the one before; grade D are"
+            " customers in default, who are not asked. The interval is Jeffreys' for the rate, over"
+            " the expected rate."
+        )
+        + _table(head, shown, (3, 4, 5, 6, 7, 8))
+    )
 
 
 def _features(features: Sequence[Mapping[str, Any]], picture: str) -> str:

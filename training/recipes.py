@@ -8,6 +8,7 @@ from data.errors import TrainingError, UnknownQuestion
 from features.catalogue import CATALOGUE
 from features.definition import Purpose
 from training.labels import (
+    ACQUISITION,
     CHURN,
     CREDIT_RISK,
     LIFETIME_VALUE,
@@ -89,7 +90,7 @@ class Recipe:
     @property
     def product(self) -> str | None:
         """The product family of a propensity; None for the other questions."""
-        return self.name.partition(".")[2] or None
+        return self.name.partition(".")[2] if self.label.question == "propensity" else None
 
 
 def _serving(purpose: Purpose, *subjects: str) -> tuple[str, ...]:
@@ -138,6 +139,15 @@ _RECIPES = (
         for family in OFFERED
     ),
     Recipe("credit_risk", CREDIT_RISK, _serving("credit"), monotone=_RISK_DIRECTIONS),
+    Recipe(
+        "credit_risk.acquisition",
+        ACQUISITION,
+        _serving("credit"),
+        monotone=_RISK_DIRECTIONS,
+        leaves=6,
+        smallest_leaf=20,
+        shrinkage=0.05,
+    ),
 )
 _LOAN_STATUS = Recipe(
     "credit_risk",
@@ -157,7 +167,7 @@ def recipes(tables: tuple[str, ...]) -> tuple[Recipe, ...]:
     """
     behavioural = "repayments" in tables or "loan_outcomes" not in tables
     risk = () if behavioural else (_LOAN_STATUS,)
-    return tuple(r for r in _RECIPES if not risk or r.name != risk[0].name) + risk
+    return tuple(r for r in _RECIPES if not risk or r.label.question != "credit_risk") + risk
 
 
 def chosen(tables: tuple[str, ...], question: str) -> tuple[Recipe, ...]:

@@ -70,6 +70,8 @@ class ReleaseCard(BaseModel):
     search: dict[str, Any] | None = None
     trainer: str = ""
     notes: tuple[str, ...] = ()
+    definition: dict[str, str] = {}
+    answer_notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from training.judge import (
     margins,
     with_stability,
 )
-from training.labels import LabelContract, Labelled, label, loan_spine
+from training.labels import LabelContract, Labelled, credit_spine, label, loan_spine
 from training.outbox import Dispatch, Outbox
 from training.recipes import Recipe, chosen
 from training.registry import Trial
@@ -197,12 +197,14 @@ def spine_of(warehouse: Warehouse, contract: LabelContract) -> pd.DataFrame:
     """The spine a label is asked of.
 
     Month-ends: the last three whose outcome is known, and every third before them, back to
-    half a year after the extract begins.
+    half a year after the extract begins. Openings of credit: from that day on.
     """
     if contract.spine == "day_before_loan":
         return loan_spine(warehouse)
     first, last = extent(warehouse)
     begin = months_before(first, -HISTORY_MONTHS)
+    if contract.spine == "day_before_credit":
+        return credit_spine(warehouse, begin)
     mature = [
         day
         for day in month_ends(last, (last.year - first.year + 1) * 12)
@@ -331,6 +333,8 @@ def _registered(
         search=searched.account if searched else None,
         trainer=trainer,
         notes=manifest.notes,
+        definition=label.default.told() if label.default else {},
+        answer_notes=label.notes,
     )
     taught = margins(fitted, train_rows).calibrated
     report, page = model_card.make(

@@ -13,6 +13,8 @@ from training.labels import LabelContract
 TEST_DATES = 3
 TEST_SHARE = 30
 LOAN_FOLDS = 5
+VINTAGE = timedelta(365)
+ENOUGH_OF_A_VINTAGE = 100  # events
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ def split(rows: pd.DataFrame, contract: LabelContract) -> Split:
 
     Month-end spines: the last three dates test, on a fixed 30 % of the customers; the others
     train, on dates whose outcome window has closed before the first test date. Loan spines have
-    few rows and one outcome a customer: five folds of customers.
+    few rows and one outcome a customer: five folds of customers. Openings of credit: the last
+    year's test where they hold 100 events, else five folds.
 
     Args:
         rows: customer_id, as_of, target.
@@ -54,9 +57,11 @@ def split(rows: pd.DataFrame, contract: LabelContract) -> Split:
     """
     if contract.spine == "day_before_loan":
         return Split(train=rows, test=rows, folds=LOAN_FOLDS)
+    window = timedelta(contract.gap_days + contract.horizon_days + contract.lag_days)
+    if contract.spine == "day_before_credit":
+        return _by_vintage(rows, window)
     dates = sorted(set(rows["as_of"]))
     tested = dates[-TEST_DATES:]
-    window = timedelta(contract.gap_days + contract.horizon_days + contract.lag_days)
     taught = [day for day in dates if tested and day + window <= tested[0]]
     if len(tested) < TEST_DATES or not taught:
         raise TooFewEvents(
@@ -64,8 +69,23 @@ def split(rows: pd.DataFrame, contract: LabelContract) -> Split:
             f" the first test date: at least {TEST_DATES} and 1 are needed. More months of"
             " history would do it."
         )
-    unseen = np.array([bucket(c) < TEST_SHARE for c in rows["customer_id"]], dtype=bool)
+    unseen = _unseen(rows)
     return Split(
         train=rows[~unseen & rows["as_of"].isin(taught)].reset_index(drop=True),
         test=rows[unseen & rows["as_of"].isin(tested)].reset_index(drop=True),
     )
+
+
+def _unseen(rows: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    return np.array([bucket(c) < TEST_SHARE for c in rows["customer_id"]], dtype=bool)
+
+
+def _by_vintage(rows: pd.DataFrame, window: timedelta) -> Split:
+    if not len(rows):
+        raise TooFewEvents("nobody opened a loan or card whose first year on book is known.")
+    first, unseen = max(rows["as_of"]) - VINTAGE, _unseen(rows)
+    test = rows[unseen & np.array([day > first for day in rows["as_of"]])]
+    train = rows[~unseen & np.array([day + window <= first for day in rows["as_of"]])]
+    if test["target"].sum() < ENOUGH_OF_A_VINTAGE or not train["target"].any():
+        return Split(train=rows, test=rows, folds=LOAN_FOLDS)
+    return Split(train=train.reset_index(drop=True), test=test.reset_index(drop=True))

@@ -14,6 +14,7 @@ from data.database import AUDIT, AUDIT_PAYLOADS, Database
 from serving.answering import answer
 from serving.scoring import Scorer
 from tests.requirements import CHECKOUT
+from training.labels import SCORABLE
 
 REPLAY = """
 import json, sys
@@ -22,6 +23,7 @@ import numpy as np
 from features.snapshot import read_snapshot
 from data.settings import settings
 from serving.scoring import Profile, Scorer
+from training.losses import of_json
 body, payload = json.load(sys.stdin)
 snapshot = read_snapshot(settings().snapshots / body["snapshot"][:24])
 scorer = Scorer.load()
@@ -30,7 +32,8 @@ assert {n: m.release.digest for n, m in scorer.models.items()} == body["releases
 told = payload["answer"]
 profile = Profile(
     payload["customer_id"], date.fromisoformat(told["as_of"]), snapshot.features,
-    np.array([float.fromhex(v) for v in payload["vector"]]), {n: "scorable" for n in scorer.models}, False)
+    np.array([float.fromhex(v) for v in payload["vector"]]), {n: "scorable" for n in scorer.models}, False,
+    of_json(payload["exposure"]))
 print(json.dumps(scorer.answer(profile, body["questions"], body["language"]).model_dump(mode="json")))
 """
 IMPORTED = "import sys, json, serving.api; print(json.dumps(sorted(sys.modules)))"
@@ -48,8 +51,10 @@ def fresh(code: str, *, stdin: str = "", **environment: str) -> Any:
 
 
 def test_an_answer_is_replayed_from_its_record_bit_for_bit(
-    served: Database, scorer: Scorer, customer: str, trained_home: Path
+    served: Database, scorer: Scorer, standings: dict[str, dict[str, str]], trained_home: Path
 ) -> None:
+    owing = [who for who in sorted(standings) if standings[who]["credit_risk"] == SCORABLE]
+    customer = max(owing, key=lambda who: [*standings[who].values()].count(SCORABLE))
     _, sequence = answer(scorer, served, customer, language="zh-TW", actor="test")
     rows = sa.select(AUDIT.c.body, AUDIT_PAYLOADS.c.payload).join(AUDIT_PAYLOADS)
     with served.reading() as connection:
@@ -63,6 +68,7 @@ def test_an_answer_is_replayed_from_its_record_bit_for_bit(
         if told["margin"] is not None
     ]
     assert len(scored) >= 6
+    assert any(told["credit"] and told["credit"]["expected_loss"] for told, _ in scored)
     assert [told for told, _ in scored] == [anew for _, anew in scored]
 
 

@@ -19,6 +19,7 @@ from data.settings import settings
 from data.warehouse import canonical_json
 from features.definition import Array
 from serving.answering import answer
+from serving.credit import COLUMNS
 from serving.scoring import Model, Profile, Score, Scorer
 from training.labels import SCORABLE
 from training.release import champions, read
@@ -110,6 +111,9 @@ def by_model(scores: dict[str, Score | dict[str, Score]]) -> dict[str, Score]:
 
 def assert_same(row: "pd.Series[float]", score: Score) -> None:
     status = str(row["status"])
+    for name in COLUMNS if score.credit else ():
+        told = getattr(score.credit, name)
+        assert row[name] == told or (told is None and pd.isna(row[name]))
     if status != SCORABLE:
         assert (score.status, score.reason) == ("not_scorable", status)
         assert np.isnan(row["margin"])

@@ -17,6 +17,8 @@ from tests.training.test_fit import FEATURES, MONEY, RECIPE, rows_of
 from training import card, judge, release
 from training.card import Material
 from training.fit import fit
+from training.labels import ACQUISITION
+from training.labels.default import USUAL
 from training.recipes import PURPOSES, Recipe
 from training.release import ReleaseCard
 
@@ -183,3 +185,28 @@ def test_signatures_are_written_onto_the_page_and_replace_what_stood_there(home:
     assert "d" * 64 in shown
     assert "<td>ben</td>" not in shown
     assert release.read(folder).report == report  # what was signed is as it was
+
+
+@pytest.mark.slow
+def test_credit_risk_tells_what_default_is_and_how_every_grade_did() -> None:
+    asked: dict[str, Any] = {
+        "question": "credit_risk",
+        "name": "credit_risk.acquisition",
+        "horizon_days": 365,
+    }
+    told: dict[str, Any] = {"definition": USUAL.told(), "answer_notes": ACQUISITION.notes}
+    report, page = card.make(*about_and_material(**asked, **told))
+    assert "Learnt on accepted business only; there is no reject inference." in page
+    assert "Default: probation before cure" in page
+    assert "no table tells of it" in page
+    graded = report["grades"]
+    assert graded["scale"] == "master-scale/1"
+    assert sum(row["events"] for row in graded["rows"]) == report["judgement"]["events"]
+    assert page.count("Observed over expected by grade") == 1
+
+
+@pytest.mark.slow
+def test_what_is_no_pd_of_a_year_has_no_grades(made: tuple[dict[str, Any], str]) -> None:
+    assert made[0]["grades"] is None
+    final: dict[str, Any] = {"question": "credit_risk", "name": "credit_risk", "horizon_days": 0}
+    assert card.make(*about_and_material(**final))[0]["grades"] is None

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -145,9 +146,10 @@ def test_whom_no_contact_reaches_teaches_what_happens_without_one(
 def test_default_is_more_than_ninety_days_past_due_within_a_year(hand: DatedBank) -> None:
     hand.add("loans", on="2022-06-01", loan_id="L1")
     hand.add("repayments", on="2023-01-30", loan_id="L1", outstanding=500)
-    hand.add("repayments", on="2023-06-30", loan_id="L1", outstanding=500, days_past_due=90)
+    late: dict[str, Any] = {"loan_id": "L1", "outstanding": 900_000, "due": 400_000}
+    hand.add("repayments", on="2023-06-30", **late, days_past_due=90)
     assert target(hand, CREDIT_RISK) == 0.0
-    hand.add("repayments", on="2024-01-30", loan_id="L1", outstanding=500, days_past_due=91)
+    hand.add("repayments", on="2024-01-30", **late, days_past_due=91)
     assert target(hand, CREDIT_RISK) == 1.0
 
 
@@ -161,7 +163,8 @@ def test_a_written_off_card_is_a_default(hand: DatedBank) -> None:
 def test_a_loan_and_a_card_of_the_same_number_are_two_exposures(hand: DatedBank) -> None:
     hand.add("accounts", on="2022-01-01", account_id="7", product_id="credit_card")
     hand.add("loans", on="2022-01-01", loan_id="7")
-    hand.add("repayments", on="2023-01-10", loan_id="7", outstanding=500, days_past_due=120)
+    late: dict[str, Any] = {"outstanding": 900_000, "due": 400_000, "days_past_due": 120}
+    hand.add("repayments", on="2023-01-10", loan_id="7", **late)
     hand.add("statements", on="2023-01-20", account_id="7", credit_limit=500)
     assert ask(hand, CREDIT_RISK).left_out == {"in_default": 1}
 
@@ -217,7 +220,8 @@ def test_who_has_given_back_the_card_cannot_default_on_it(hand: DatedBank) -> No
 
 def test_who_has_defaulted_is_not_asked_whether_they_will(hand: DatedBank) -> None:
     hand.add("loans", on="2022-06-01", loan_id="L1")
-    hand.add("repayments", on="2023-01-10", loan_id="L1", outstanding=500, days_past_due=91)
+    late: dict[str, Any] = {"outstanding": 900_000, "due": 400_000, "days_past_due": 91}
+    hand.add("repayments", on="2023-01-10", loan_id="L1", **late)
     assert ask(hand, CREDIT_RISK).left_out == {"in_default": 1}
 
 

@@ -62,6 +62,7 @@ def test_a_recipe_cannot_be_changed_after_it_was_written() -> None:
 def test_every_question_has_a_recipe_and_propensity_one_a_product() -> None:
     found = recipes(SIMULATED)
     assert {recipe.label.question for recipe in found} == set(QUESTIONS)
+    assert [r.name for r in found][-2:] == ["credit_risk", "credit_risk.acquisition"]
     products = [r.product for r in found if r.label.question == "propensity"]
     assert products == list(OFFERED)
     assert len({recipe.name for recipe in found}) == len(found)

@@ -8,8 +8,16 @@ import pytest
 
 from data.errors import TooFewEvents
 from features.spine import month_ends
-from training.labels import CHURN, LOAN_STATUS
-from training.split import TEST_DATES, TEST_SHARE, Split, bucket, split
+from training.labels import ACQUISITION, CHURN, LOAN_STATUS
+from training.split import (
+    ENOUGH_OF_A_VINTAGE,
+    TEST_DATES,
+    TEST_SHARE,
+    VINTAGE,
+    Split,
+    bucket,
+    split,
+)
 
 DATES = month_ends(date(2024, 12, 31), 24)
 CUSTOMERS = [f"C{n}" for n in range(400)]
@@ -74,3 +82,33 @@ def test_loans_are_judged_in_folds_because_they_are_few() -> None:
     assert parts.folds == 5
     assert parts.protocol.startswith("5 folds")
     assert parts.train.equals(rows)
+
+
+def openings(bad: int) -> pd.DataFrame:
+    """One opening a day for four years, every ``bad``-th a default."""
+    days = [date(2021, 1, 1) + timedelta(n) for n in range(4 * 365)]
+    rows = [(f"C{n}", day, float(n % bad == 0)) for n, day in enumerate(days)]
+    return pd.DataFrame(rows, columns=["customer_id", "as_of", "target"])
+
+
+def test_the_last_year_s_openings_test_where_they_hold_enough_defaults() -> None:
+    parts = split(openings(1), ACQUISITION)
+    assert parts.protocol == "out of time"
+    assert parts.test["target"].sum() >= ENOUGH_OF_A_VINTAGE
+    last = max(parts.test["as_of"])
+    assert min(parts.test["as_of"]) > last - VINTAGE
+    closed = timedelta(ACQUISITION.gap_days + ACQUISITION.horizon_days + ACQUISITION.lag_days)
+    assert max(parts.train["as_of"]) + closed <= min(parts.test["as_of"])
+    assert not set(parts.train["customer_id"]) & set(parts.test["customer_id"])
+
+
+def test_openings_with_few_defaults_are_judged_in_folds() -> None:
+    rows = openings(20)
+    parts = split(rows, ACQUISITION)
+    assert parts.protocol == "5 folds"
+    assert parts.train.equals(rows)
+
+
+def test_without_an_opening_there_is_nothing_to_split() -> None:
+    with pytest.raises(TooFewEvents, match="nobody opened"):
+        split(openings(1).head(0), ACQUISITION)

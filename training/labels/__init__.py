@@ -2,12 +2,21 @@
 
 from training.labels.churn import CHURN
 from training.labels.contract import SCORABLE, Answer, LabelContract
-from training.labels.credit import CREDIT_RISK, LOAN_STATUS
-from training.labels.labelling import Labelled, label, loan_spine, spine_query, statuses
+from training.labels.credit import ACQUISITION, CREDIT_RISK, LOAN_STATUS
+from training.labels.default import DefaultDefinition
+from training.labels.labelling import (
+    Labelled,
+    credit_spine,
+    label,
+    loan_spine,
+    spine_query,
+    statuses,
+)
 from training.labels.propensity import OFFERED, propensity
 from training.labels.value import LIFETIME_VALUE
 
 __all__ = [
+    "ACQUISITION",
     "CHURN",
     "CREDIT_RISK",
     "LIFETIME_VALUE",
@@ -15,8 +24,10 @@ __all__ = [
     "OFFERED",
     "SCORABLE",
     "Answer",
+    "DefaultDefinition",
     "LabelContract",
     "Labelled",
+    "credit_spine",
     "label",
     "loan_spine",
     "propensity",

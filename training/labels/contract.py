@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import Literal
 
 from data.errors import TrainingError
+from training.labels.default import DefaultDefinition
 
 Answer = Literal["probability", "money"]
 SCORABLE = "scorable"
@@ -29,6 +30,8 @@ class LabelContract:
             another question. It may read the future: serving answers these rows all the same.
         needs: tables without which nobody can be labelled.
         spine: where the rows come from.
+        default: what counts as default, for credit risk.
+        notes: what whoever reads an answer has to know.
 
     Raises:
         TrainingError: the window would begin before the as-of day, where the features end.
@@ -46,7 +49,9 @@ class LabelContract:
     needs: tuple[str, ...] = ()
     gap_days: int = 0
     lag_days: int = 31
-    spine: Literal["month_ends", "day_before_loan"] = "month_ends"
+    spine: Literal["month_ends", "day_before_loan", "day_before_credit"] = "month_ends"
+    default: DefaultDefinition | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if min(self.gap_days, self.horizon_days, self.lag_days) < 0:

@@ -1,75 +1,77 @@
-"""Credit risk: default of customers with exposure, and the final status of a loan."""
+"""Credit risk: default of customers with exposure and of new credit, and the final status of a loan."""
 
-from training.labels.contract import LabelContract
+from training.labels.contract import HELD, LabelContract
+from training.labels.default import USUAL, DefaultDefinition, defaulted, in_default
 
-_EXPOSURES = """
-    exposures AS (
-        SELECT a.customer_id, a.account_id, 'loan ' || l.loan_id AS id, r.event_day, r.known_day, r.days_past_due,
-            r.outstanding AS exposure
-        FROM repayments r JOIN loans l USING (loan_id) JOIN accounts a USING (account_id)
-        UNION ALL
-        SELECT a.customer_id, a.account_id, 'card ' || s.account_id, s.event_day, s.known_day, s.days_past_due,
-            greatest(s.credit_limit, s.balance)
-        FROM statements s JOIN accounts a USING (account_id)
+NO_REJECTS = "Learnt on accepted business only; there is no reject inference."
+
+
+def behavioural(definition: DefaultDefinition = USUAL) -> LabelContract:
+    """Default within 12 months of a customer who owes, or may owe, the bank something."""
+    return LabelContract(
+        question="credit_risk",
+        version=f"credit_risk.behavioural/3{definition.mark}",
+        population=(
+            "Customers with a loan outstanding or a card limit who are not in default: none of it"
+            f" so late, and cured for {definition.probation_days} days if it was; nothing written"
+            f" off in the last {definition.written_off_days} days."
+        ),
+        outcome=f"Within 12 months {definition.outcome}.",
+        answer="probability",
+        horizon_days=365,
+        status=f"""
+            WITH {in_default(definition)}, seen AS (
+                SELECT s.place, e.id, arg_max(e.exposure, e.event_day) AS exposure
+                FROM spine s JOIN exposures e USING (customer_id)
+                WHERE e.event_day < s.as_of_day AND e.known_day < s.as_of_day
+                    AND e.event_day >= s.as_of_day - 62
+                    AND NOT EXISTS (FROM closings x WHERE x.account_id = e.account_id
+                        AND x.event_day < s.as_of_day AND x.known_day < s.as_of_day)
+                GROUP BY 1, 2
+            ),
+            summed AS (SELECT place, sum(exposure) AS exposure FROM seen GROUP BY 1)
+            SELECT s.place, CASE
+                WHEN d.place IS NOT NULL THEN 'in_default'
+                WHEN coalesce(u.exposure, 0) = 0 THEN 'no_exposure'
+                ELSE 'scorable' END AS status
+            FROM spine s LEFT JOIN summed u USING (place) LEFT JOIN in_default d USING (place)
+        """,
+        target=defaulted(definition),
+        needs=("accounts", "repayments"),
+        default=definition,
     )
-"""
-_WRITTEN_OFF = """
-    SELECT a.customer_id, o.event_day, o.known_day
-    FROM loan_outcomes o JOIN loans l USING (loan_id) JOIN accounts a USING (account_id)
-    WHERE o.status = 'written_off'
-    UNION ALL
-    SELECT a.customer_id, x.event_day, x.known_day
-    FROM closings x JOIN accounts a USING (account_id) WHERE x.reason = 'written_off'
-"""
-CREDIT_RISK = LabelContract(
-    question="credit_risk",
-    version="credit_risk.behavioural/2",
-    population=(
-        "Customers with a loan outstanding or a card limit, none of it more than 90 days past due"
-        " or written off in the last year."
-    ),
-    outcome="Within 12 months more than 90 days past due on any exposure, or written off.",
-    answer="probability",
-    horizon_days=365,
-    status=f"""
-        WITH {_EXPOSURES}, seen AS (
-            SELECT s.place, e.id, arg_max(e.exposure, e.event_day) AS exposure,
-                arg_max(e.days_past_due, e.event_day) AS days_past_due,
-                max(e.event_day) AS told
-            FROM spine s JOIN exposures e USING (customer_id)
-            WHERE e.event_day < s.as_of_day AND e.known_day < s.as_of_day
-                AND e.event_day >= s.as_of_day - 62
-                AND NOT EXISTS (FROM closings x WHERE x.account_id = e.account_id
-                    AND x.event_day < s.as_of_day AND x.known_day < s.as_of_day)
-            GROUP BY 1, 2
+
+
+def acquisition(definition: DefaultDefinition = USUAL) -> LabelContract:
+    """Default within 12 months on book, as of the day before a loan or card is opened."""
+    return LabelContract(
+        question="credit_risk",
+        version=f"credit_risk.acquisition/1{definition.mark}",
+        population=(
+            "Customers with an open account who are not in default; the model learns from those"
+            " whose loan or card was opened on the day after."
         ),
-        lost AS (
-            SELECT DISTINCT s.place FROM spine s JOIN ({_WRITTEN_OFF}) w USING (customer_id)
-            WHERE w.event_day < s.as_of_day AND w.known_day < s.as_of_day
-                AND w.event_day >= s.as_of_day - 365
-        ),
-        summed AS (
-            SELECT place, sum(exposure) AS exposure, max(days_past_due) AS days_past_due
-            FROM seen GROUP BY 1
-        )
-        SELECT s.place, CASE
-            WHEN l.place IS NOT NULL OR u.days_past_due > 90 THEN 'in_default'
-            WHEN coalesce(u.exposure, 0) = 0 THEN 'no_exposure'
-            ELSE 'scorable' END AS status
-        FROM spine s LEFT JOIN summed u USING (place) LEFT JOIN lost l USING (place)
-    """,
-    target=f"""
-        WITH {_EXPOSURES}, bad AS (
-            SELECT customer_id, event_day FROM exposures WHERE days_past_due > 90
-            UNION ALL SELECT customer_id, event_day FROM ({_WRITTEN_OFF})
-        )
-        SELECT s.place, CAST(count(b.customer_id) > 0 AS DOUBLE) AS target
-        FROM spine s LEFT JOIN bad b ON b.customer_id = s.customer_id
-            AND b.event_day >= s.as_of_day AND b.event_day < s.as_of_day + {{horizon}}
-        GROUP BY s.place
-    """,
-    needs=("accounts", "repayments"),
-)
+        outcome=f"Within 12 months on book {definition.outcome}.",
+        answer="probability",
+        horizon_days=365,
+        gap_days=1,  # the window begins on the day of the opening
+        spine="day_before_credit",
+        status=f"""
+            WITH {in_default(definition)}, {HELD}, banked AS (SELECT DISTINCT place FROM held)
+            SELECT s.place, CASE
+                WHEN d.place IS NOT NULL THEN 'in_default'
+                WHEN h.place IS NULL THEN 'no_open_account'
+                ELSE 'scorable' END AS status
+            FROM spine s LEFT JOIN banked h USING (place) LEFT JOIN in_default d USING (place)
+        """,
+        target=defaulted(definition),
+        needs=("accounts", "repayments", "loans"),
+        default=definition,
+        notes=(NO_REJECTS,),
+    )
+
+
+CREDIT_RISK, ACQUISITION = behavioural(), acquisition()
 
 LOAN_STATUS = LabelContract(
     question="credit_risk",

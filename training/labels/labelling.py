@@ -117,5 +117,26 @@ def loan_spine(warehouse: Warehouse) -> pd.DataFrame:
         "SELECT DISTINCT a.customer_id, l.event_day - 1 AS day FROM loans l"
         " JOIN accounts a USING (account_id) ORDER BY day, customer_id"
     )
-    frame["as_of"] = [date(1970, 1, 1) + timedelta(int(day)) for day in frame["day"]]
-    return frame[["customer_id", "as_of"]]
+    return _dated(frame)
+
+
+def _dated(frame: pd.DataFrame) -> pd.DataFrame:
+    days = [date(1970, 1, 1) + timedelta(int(day)) for day in frame["day"]]
+    return frame[["customer_id"]].assign(as_of=pd.Series(days, frame.index, object))
+
+
+_OPENINGS = """
+    SELECT DISTINCT a.customer_id, o.event_day - 1 AS day
+    FROM (
+        SELECT account_id, event_day FROM loans
+        UNION ALL
+        SELECT account_id, event_day FROM accounts JOIN products USING (product_id)
+        WHERE family = 'credit_card'
+    ) o JOIN accounts a USING (account_id)
+    WHERE o.event_day > {first} ORDER BY day, customer_id
+"""
+
+
+def credit_spine(warehouse: Warehouse, first: date) -> pd.DataFrame:
+    """A spine of the day before each opening of a loan or card, from ``first`` on."""
+    return _dated(warehouse.frame(_OPENINGS.format(first=day_number(first))))
