@@ -1,7 +1,7 @@
 """What each question asks, exactly: who is asked about, what counts, by when it is known."""
 
-from training.labels.churn import CHURN
-from training.labels.contract import SCORABLE, Answer, LabelContract
+from training.labels.churn import CHURN, RUN_OFF
+from training.labels.contract import HORIZON, SCORABLE, Answer, LabelContract
 from training.labels.credit import CREDIT_RISK, LOAN_STATUS
 from training.labels.labelling import Labelled, label, loan_spine, spine_query, statuses
 from training.labels.propensity import OFFERED, propensity
@@ -10,9 +10,11 @@ from training.labels.value import LIFETIME_VALUE
 __all__ = [
     "CHURN",
     "CREDIT_RISK",
+    "HORIZON",
     "LIFETIME_VALUE",
     "LOAN_STATUS",
     "OFFERED",
+    "RUN_OFF",
     "SCORABLE",
     "Answer",
     "LabelContract",
