@@ -15,8 +15,8 @@ from data.errors import NotReady, ReleaseError, UnknownQuestion
 from data.settings import settings
 from features.definition import Array
 from serving.reasons import Reason, reasons
-from training.labels import OFFERED, SCORABLE
-from training.recipes import QUESTIONS
+from training.labels import HORIZON, SCORABLE
+from training.recipes import QUESTIONS, recipes
 from training.release import Release, champions, not_trained, read
 
 os.environ.setdefault("NUMBA_CACHE_DIR", str(settings().home / "cache" / "numba"))
@@ -25,15 +25,31 @@ from training.shapley import Explainer
 from training.trees import Forest
 
 MODELS = {
-    question: [f"propensity.{family}" for family in OFFERED]
-    if question == "propensity"
-    else [question]
+    question: [r.name for r in recipes(()) if r.label.question == question]
     for question in QUESTIONS
 }
+NAMES = [name for names in MODELS.values() for name in names]
+
+
+class AtHorizon(BaseModel):
+    """One answer at one horizon, in days; it adds up like a score."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    horizon: int
+    value: float
+    margin: float
+    base_value: float
+    contributions: dict[str, float]
+    reasons: list[Reason]
 
 
 class Score(BaseModel):
-    """One answer. On the model's scale base_value + sum(contributions) = margin to 1e-9."""
+    """One answer. On the model's scale base_value + sum(contributions) = margin to 1e-9.
+
+    Of a model that answers several horizons this is the main one; ``horizons`` holds each of
+    them, shortest first, and no longer one has the lower value.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,6 +62,7 @@ class Score(BaseModel):
     contributions: dict[str, float] | None = None
     reasons: list[Reason] | None = None
     horizon: int | None = None
+    horizons: list[AtHorizon] | None = None
     label_version: str | None = None
     model: str
     version: str | None = None
@@ -103,23 +120,47 @@ class Model:
     def score(self, row: Array, *, stale: bool = False) -> Score:
         """The score of one profile (features,) with its contributions and reasons."""
         card = self.release.card
-        margins, contributions = self.explain(row[np.newaxis, :])
-        pushes = dict(zip(card.features, contributions[0].tolist(), strict=True))
-        values = dict(zip(card.features, row.tolist(), strict=True))
+        each = self._each_horizon(row)
+        main = next(one for one in each if one.horizon == card.horizon_days)
         status = "stale" if stale else "provisional" if card.provisional else "scored"
         return Score(
             status=status,
-            value=self.value(float(margins[0])),
             unit=card.unit,
-            margin=float(margins[0]),
-            base_value=self.explainer.base_value,
-            contributions=pushes,
-            reasons=reasons(pushes, values, card.typical),
-            horizon=card.horizon_days,
+            **dict(main),
+            horizons=each if card.horizons else None,
             label_version=card.label_version,
             model=card.name,
             version=card.version,
         )
+
+    def _each_horizon(self, row: Array) -> list[AtHorizon]:
+        card = self.release.card
+        horizons = card.horizons or (card.horizon_days,)
+        rows = np.vstack([self.inputs(row[np.newaxis, :], horizon) for horizon in horizons])
+        values = dict(zip(card.profiled, row.tolist(), strict=True))
+        return [
+            AtHorizon(
+                horizon=horizon,
+                value=self.value(margin),
+                margin=margin,
+                base_value=self.explainer.base_value,
+                contributions=(pushes := dict(zip(card.features, pushed, strict=True))),
+                reasons=reasons(
+                    {name: push for name, push in pushes.items() if name != HORIZON},
+                    values,
+                    card.typical,
+                ),
+            )
+            for horizon, margin, pushed in zip(
+                horizons, *(found.tolist() for found in self.explain(rows)), strict=True
+            )
+        ]
+
+    def inputs(self, profiles: Array, horizon: int) -> Array:
+        """What the trees read (n, inputs): profiles (n, features), and the horizon as the last."""
+        if not self.release.card.horizons:
+            return profiles
+        return np.column_stack([profiles, np.full(len(profiles), float(horizon))])
 
     def not_scorable(self, reason: str) -> Score:
         """The answer for a customer whom the question does not fit."""
@@ -175,8 +216,8 @@ class Scorer:
         picked: dict[str, list[str]] = {}
         for asked in questions:
             question = asked.partition(".")[0]
-            if asked not in MODELS and asked not in MODELS["propensity"]:
-                known = ", ".join((*MODELS, *MODELS["propensity"]))
+            if asked not in MODELS and asked not in NAMES:
+                known = ", ".join(dict.fromkeys((*MODELS, *NAMES)))
                 raise UnknownQuestion(f"no such question or model; ask one of: {known}")
             names = [asked] if "." in asked else MODELS[question]
             picked.setdefault(question, [])
@@ -191,7 +232,7 @@ class Scorer:
             if question == "propensity":
                 scores[question] = {n.partition(".")[2]: s for n, s in given.items()}
             else:
-                scores[question] = given[question]
+                scores |= given
         return Answer(customer_id=profile.customer_id, as_of=profile.as_of, scores=scores)
 
     def _score(self, name: str, profile: Profile) -> Score:
@@ -203,8 +244,8 @@ class Scorer:
         standing = profile.standing.get(card.name, "profile published before this model")
         if standing != SCORABLE:
             return model.not_scorable(standing)
-        missing = [name for name in card.features if name not in profile.features]
+        missing = [name for name in card.profiled if name not in profile.features]
         if missing:
             return model.not_scorable(f"the profile lacks {', '.join(missing[:3])}")
-        places = [profile.features.index(name) for name in card.features]
+        places = [profile.features.index(name) for name in card.profiled]
         return model.score(profile.vector[places], stale=profile.stale)
