@@ -17,7 +17,13 @@ def customer(served: Database) -> str:
 
 def test_every_question_is_answered_and_recorded(served: Database, customer: str) -> None:
     given, sequence = answer(Scorer.load(), served, customer, actor="test")
-    assert set(given.scores) == {"churn", "lifetime_value", "propensity", "credit_risk"}
+    assert set(given.scores) == {
+        "churn",
+        "churn.run_off",
+        "lifetime_value",
+        "propensity",
+        "credit_risk",
+    }
     with served.reading() as connection:
         kind = connection.execute(sa.select(AUDIT.c.kind).where(AUDIT.c.sequence == sequence))
         assert kind.scalar() == "answer"
