@@ -42,6 +42,7 @@ TRUTH = {
     "credit_risk": "default_12m",
     "lifetime_value": "contribution_12m",
 }
+CHURN = {91: "churn_3m", 182: "churn_6m", 365: "churn_12m"}
 Figures = dict[str, Any]
 
 
@@ -70,15 +71,17 @@ class Truth:
 
     @staticmethod
     def tells(name: str) -> bool:
-        """Whether there is a truth for a model: none is told on the days on which credit is opened."""
+        """Whether there is a truth for a model: of run-off and of new credit none is told."""
         return name in TRUTH or name.startswith("propensity.")
 
-    def about(self, rows: pd.DataFrame, name: str) -> Array:
+    def about(self, rows: pd.DataFrame, name: str, horizon: int | None = None) -> Array:
         """The true chance, or expected money, of each row of (customer_id, as_of).
 
-        NaN where the truth tells none. ``name`` is a model's, such as churn or propensity.fund.
+        NaN where the truth tells none. ``name`` is a model's, such as churn or propensity.fund;
+        ``horizon`` one of those of churn, in days.
         """
         column = TRUTH.get(name) or f"take_up_{name.partition('.')[2]}"
+        column = column if horizon is None else CHURN[horizon]
         told = pq.read_table(self.folder / "probabilities", columns=["person_id", "as_of", column])
         asked = pd.DataFrame(
             {"person_id": rows["customer_id"].map(self.persons), "as_of": rows["as_of"]}
@@ -159,7 +162,21 @@ class Watcher:
             "train_rows": len(made.train_rows),
             "events": int(made.judgement.events),
             "realised": luck,
+            **self._horizons(made),
         }
+
+    def _horizons(self, made: Made) -> Figures:
+        """The figures of each horizon where a model answers several."""
+        if len(made.horizons) == 1:
+            return {}
+        found = {}
+        for days, rows in made.horizons.items():
+            chance = self.truth.about(rows, "churn", days)
+            known = ~np.isnan(chance)
+            test = rows[known].reset_index(drop=True)
+            margin = margins(made.fitted, test).calibrated
+            found[f"{days}d"] = chance_figures(margin, chance[known], test["as_of"])
+        return {"horizons": found}
 
 
 @contextmanager
@@ -189,10 +206,15 @@ def examine(warehouse: Warehouse, truth: Truth) -> tuple[dict[str, Figures], dic
 
 def show(found: dict[str, Figures]) -> None:
     """Print a table of the shares and one of what was drawn."""
+    found = found | {
+        f"{name}, {days}": {**one, "rows": found[name]["rows"]}
+        for name, figures in found.items()
+        for days, one in figures.get("horizons", {}).items()
+    }
     some = ("ours", "attainable", "share", "share_within_date", "logistic_share", "o_e", "slope")
     columns = ("model", "rows", *(name.replace("_", " ") for name in some), "shift")
     rows = [
-        (name, f["rows"], *(_shown(f.get(key)) for key in some), _shown(f["shift"]))
+        (name, f["rows"], *(_shown(f.get(key)) for key in some), _shown(f.get("shift")))
         for name, f in found.items()
     ]
     show_table("Held against the truth, free of luck", columns, rows)
@@ -206,6 +228,7 @@ def show(found: dict[str, Figures]) -> None:
             *(_shown(f["realised"].get(key)) for key in keys),
         )
         for name, f in found.items()
+        if "realised" in f
     ]
     columns = ("model", "events", "without truth", "true / drawn", "AUC", "within date", "O/E")
     show_table("On the outcomes that were drawn", (*columns, "slope"), drawn)
@@ -218,8 +241,9 @@ def _shown(value: float | None) -> str:
 def gathered(found: dict[str, Figures]) -> Figures:
     """Figures by question; those of propensity by product, with the mean share."""
     rounded = {name: _rounded(figures) for name, figures in found.items()}
-    products = {n.partition(".")[2]: f for n, f in rounded.items() if "." in n}
-    questions: Figures = {name: f for name, f in rounded.items() if "." not in name}
+    offers = "propensity."
+    products = {n.removeprefix(offers): f for n, f in rounded.items() if n.startswith(offers)}
+    questions: Figures = {n: f for n, f in rounded.items() if not n.startswith(offers)}
     if products:
         mean = {
             key: round(float(np.mean([f[key] for f in products.values()])), 4)

@@ -61,7 +61,8 @@ def score_book(
     """Profile, publish and score every customer as of a day.
 
     The output holds, for each model, customer_id, status, value, margin, base_value and one
-    contribution a feature; for credit risk also grade, band, EAD, LGD, EL and what they stand on.
+    contribution a feature; of the other horizons of a model the same, named margin@91 and so on;
+    for credit risk also grade, band, EAD, LGD, EL and what they stand on.
 
     Raises:
         NotReady: no model is champion.
@@ -117,12 +118,13 @@ def publish_newest(
     day = max(profiles.frame["as_of"])
     labels = {r.name: r.label for r in recipes(warehouse.manifest.tables)}
     models = Scorer.load().models if champions() else {}
-    told = {name: _standing(warehouse, labels[name], m, profiles) for name, m in models.items()}
+    told = {name: _standing(warehouse, labels.get(name), m, profiles) for name, m in models.items()}
     standing = [
         {name: statuses[place] for name, statuses in told.items()}
         for place in range(len(profiles.frame))
     ]
-    publish(database, profiles, snapshot, day, standing)
+    owed = exposures(warehouse, day, loss_rates(warehouse, day))
+    publish(database, profiles, snapshot, day, standing, owed)
     body = {"as_of": day.isoformat(), "snapshot": snapshot.digest, "manifest": snapshot.manifest}
     audit.append(database, kind="publication", actor=actor, body=body)
     return snapshot, day, len(standing)
@@ -133,7 +135,7 @@ def _standing(
 ) -> list[str]:
     if label is None:
         return ["these data are not asked this"] * len(profiles.frame)
-    missing = [f for f in model.release.card.features if f not in profiles.features]
+    missing = [f for f in model.release.card.profiled if f not in profiles.features]
     if missing:
         return [f"the profile lacks {', '.join(missing[:3])}"] * len(profiles.frame)
     return statuses(warehouse, label, profiles.frame)
@@ -142,14 +144,13 @@ def _standing(
 def _scored(model: Model, profiles: Profiles, standing: list[str]) -> pa.Table:
     card = model.release.card
     fits = np.array([told == SCORABLE for told in standing])
-    empty = np.full(len(standing), np.nan)
-    columns = {"margin": empty, "value": empty} | dict.fromkeys(card.features, empty)
-    if fits.any():
-        rows = profiles.frame.loc[fits, list(card.features)].to_numpy(np.float64)
-        margins, contributions = model.explain(rows)
-        found = {"margin": margins, "value": np.array([model.value(m) for m in margins.tolist()])}
-        found |= {f: contributions[:, i] for i, f in enumerate(card.features)}
-        columns = {name: _placed(values, fits) for name, values in found.items()}
+    rows = profiles.frame.loc[fits, list(card.profiled)].to_numpy(np.float64)
+    others = [h for h in card.horizons if h != card.horizon_days]
+    found = _explained(model, rows, card.horizon_days)
+    for horizon in others:
+        beside = _explained(model, rows, horizon)
+        found |= {f"{name}@{horizon}": values for name, values in beside.items()}
+    columns = {name: _placed(values, fits) for name, values in found.items()}
     return pa.table(
         {
             "customer_id": pa.array(profiles.frame["customer_id"], pa.string()),
@@ -158,6 +159,15 @@ def _scored(model: Model, profiles: Profiles, standing: list[str]) -> pa.Table:
             **{name: pa.array(values) for name, values in columns.items()},
         }
     )
+
+
+def _explained(model: Model, rows: Array, horizon: int) -> dict[str, Array]:
+    margins, contributions = model.explain(model.inputs(rows, horizon))
+    return {
+        "margin": margins,
+        "value": np.array([model.value(m) for m in margins.tolist()], dtype=np.float64),
+        **{f: contributions[:, i] for i, f in enumerate(model.release.card.features)},
+    }
 
 
 def _placed(values: Array, fits: NDArray[np.bool_]) -> Array:

@@ -171,7 +171,7 @@ def _show_score(title: str, score: Score) -> None:
     )
     span = f"within {score.horizon} days" if score.horizon else "final status of the loan"
     mark = f", {score.status}" if score.status != "scored" else ""
-    out.print(f"\n{name}: {read} ({span}{mark})")
+    out.print(f"\n{name}: {read} ({span}{mark}){_others(score)}")
     _show_credit(score)
     for reason in score.reasons or []:
         out.print(f"  {_impact(reason.impact, score)}  {plain(reason.text)}", soft_wrap=True)
@@ -195,6 +195,12 @@ def _show_credit(score: Score) -> None:
             f" expected loss {told.expected_loss:,.0f} {told.currency}"
         )
     out.print(line, soft_wrap=True)
+
+
+def _others(score: Score) -> str:
+    """The other horizons of a score, on the same line."""
+    beside = [one for one in score.horizons or [] if one.horizon != score.horizon]
+    return "".join(f", {one.value:.1%} within {one.horizon} days" for one in beside)
 
 
 def _local_key(database: Database) -> Path:

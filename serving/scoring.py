@@ -16,9 +16,9 @@ from data.settings import settings
 from features.definition import Array
 from serving.credit import CreditRisk, credit
 from serving.reasons import Language, Reason, Told, impact_of_a_unit, reasons
-from training.labels import OFFERED, SCORABLE
+from training.labels import SCORABLE
 from training.losses import Exposure
-from training.recipes import QUESTIONS
+from training.recipes import QUESTIONS, recipes
 from training.release import Release, champions, not_trained, read
 
 os.environ.setdefault("NUMBA_CACHE_DIR", str(settings().home / "cache" / "numba"))
@@ -26,15 +26,32 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(settings().home / "cache" / "numba"
 from training.shapley import Explainer
 from training.trees import Forest
 
-MODELS = {question: [question] for question in QUESTIONS} | {
-    "propensity": [f"propensity.{family}" for family in OFFERED],
-    "credit_risk": ["credit_risk", "credit_risk.acquisition"],
+MODELS = {
+    question: [r.name for r in recipes(()) if r.label.question == question]
+    for question in QUESTIONS
 }
 NAMES = [name for names in MODELS.values() for name in names]
 
 
+class AtHorizon(BaseModel):
+    """One answer at one horizon, in days; it adds up like a score."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    horizon: int
+    value: float
+    margin: float
+    base_value: float
+    contributions: dict[str, float]
+    reasons: list[Reason]
+
+
 class Score(BaseModel):
-    """One answer. On the model's scale base_value + sum(contributions) = margin to 1e-9."""
+    """One answer. On the model's scale base_value + sum(contributions) = margin to 1e-9.
+
+    Of a model that answers several horizons this is the main one; ``horizons`` holds each of
+    them, shortest first, and no longer one has the lower value.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,6 +64,7 @@ class Score(BaseModel):
     contributions: dict[str, float] | None = None
     reasons: list[Reason] | None = None
     horizon: int | None = None
+    horizons: list[AtHorizon] | None = None
     label_version: str | None = None
     model: str
     version: str | None = None
@@ -113,31 +131,51 @@ class Model:
     ) -> Score:
         """The score of one profile (features,) with its contributions and reasons."""
         card = self.release.card
-        margins, contributions = self.explain(row[np.newaxis, :])
-        pushes = dict(zip(card.features, contributions[0].tolist(), strict=True))
-        values = dict(zip(card.features, row.tolist(), strict=True))
+        each = self._each_horizon(row, language)
+        main = next(one for one in each if one.horizon == card.horizon_days)
         status = "stale" if stale else "provisional" if card.provisional else "scored"
         return Score(
             status=status,
-            value=self.value(float(margins[0])),
             unit=card.unit,
-            margin=float(margins[0]),
-            base_value=self.explainer.base_value,
-            contributions=pushes,
-            reasons=reasons(pushes, values, card.typical, self._told(float(margins[0]), language)),
-            horizon=card.horizon_days,
+            **dict(main),
+            horizons=each if card.horizons else None,
             label_version=card.label_version,
             model=card.name,
             version=card.version,
-            credit=credit(card, SCORABLE, self.value(float(margins[0])), exposure),
+            credit=credit(card, SCORABLE, main.value, exposure),
             notes=list(card.answer_notes) or None,
         )
+
+    def _each_horizon(self, row: Array, language: Language) -> list[AtHorizon]:
+        card = self.release.card
+        horizons = card.horizons or (card.horizon_days,)
+        rows = np.vstack([self.inputs(row[np.newaxis, :], horizon) for horizon in horizons])
+        values = dict(zip(card.profiled, row.tolist(), strict=True))
+        return [
+            AtHorizon(
+                horizon=horizon,
+                value=self.value(margin),
+                margin=margin,
+                base_value=self.explainer.base_value,
+                contributions=(pushes := dict(zip(card.features, pushed, strict=True))),
+                reasons=reasons(pushes, values, card.typical, self._told(margin, language)),
+            )
+            for horizon, margin, pushed in zip(
+                horizons, *(found.tolist() for found in self.explain(rows)), strict=True
+            )
+        ]
 
     def _told(self, margin: float, language: Language) -> Told:
         card = self.release.card
         if card.answer == "money":
             return Told(card.question, 1.0, language)
         return Told(card.question, impact_of_a_unit(margin, self.explainer.base_value), language)
+
+    def inputs(self, profiles: Array, horizon: int) -> Array:
+        """What the trees read (n, inputs): profiles (n, features), and the horizon as the last."""
+        if not self.release.card.horizons:
+            return profiles
+        return np.column_stack([profiles, np.full(len(profiles), float(horizon))])
 
     def not_scorable(self, reason: str, exposure: Exposure | None = None) -> Score:
         """The answer for a customer whom the question does not fit."""
@@ -231,7 +269,7 @@ class Scorer:
         why = _why_not(model, profile)
         if why:
             return model.not_scorable(why, profile.exposure)
-        row = profile.row(model.release.card.features)
+        row = profile.row(model.release.card.profiled)
         return model.score(row, stale=profile.stale, language=language, exposure=profile.exposure)
 
     def _no_model(self, name: str) -> str:
@@ -253,7 +291,7 @@ def _why_not(model: Model, profile: Profile) -> str:
     """Why a model does not score a profile; empty where it does."""
     card = model.release.card
     standing = profile.standing.get(card.name, "profile published before this model")
-    missing = [name for name in card.features if name not in profile.features]
+    missing = [name for name in card.profiled if name not in profile.features]
     if standing != SCORABLE:
         return standing
     return f"the profile lacks {', '.join(missing[:3])}" if missing else ""

@@ -20,6 +20,7 @@ from training.backtest import by_grade, jeffreys
 from training.gates import gates
 from training.grades import SCALE
 from training.judge import population_stability
+from training.labels import HORIZON
 from training.release import PAGE, ReleaseCard
 
 SHOWN_FEATURES = 15
@@ -162,6 +163,7 @@ def report(about: ReleaseCard, material: Material, importance: Array) -> dict[st
                 "horizon_days": about.horizon_days,
                 "default": about.definition,
                 "notes": list(about.answer_notes),
+                "horizons": list(about.horizons),
             },
             "data": {
                 **about.lineage.model_dump(),
@@ -208,6 +210,11 @@ def _own_limits(about: ReleaseCard) -> list[str]:
             f"Only {events} events in the test: too few to say that the gates hold. Whatever is"
             " served from this version is marked provisional."
         )
+    if about.horizons:
+        limits.append(
+            f"Gates, rivals and pictures are of the main horizon of {about.horizon_days} days; the"
+            " figures of the other horizons stand beside them."
+        )
     if about.question == "credit_risk" and not about.horizon_days:
         limits.append("The outcome is the loan's final status, not default within 12 months.")
     if str(about.judgement.get("protocol", "")).endswith("folds"):
@@ -231,14 +238,11 @@ def _features(about: ReleaseCard, material: Material, importance: Array) -> list
     monotone = about.parameters.get("monotone_constraints") or [0] * len(about.features)
     found = []
     for name, weight, direction in zip(about.features, importance, monotone, strict=True):
-        entry = CATALOGUE[name]
         values = material.train[name].to_numpy(np.float64), material.test[name].to_numpy(np.float64)
         found.append(
             {
                 "name": name,
-                "about": entry.sentence,
-                "unit": entry.unit,
-                "data_class": entry.data_class,
+                **_entry(name),
                 "direction": {1: "raises only", -1: "lowers only"}.get(direction, "free"),
                 "weight": float(weight),
                 "median": about.typical[name],
@@ -247,6 +251,14 @@ def _features(about: ReleaseCard, material: Material, importance: Array) -> list
             }
         )
     return sorted(found, key=lambda one: (-float(str(one["weight"])), str(one["name"])))
+
+
+def _entry(name: str) -> dict[str, str]:
+    if name == HORIZON:
+        about = "Days ahead that the question looks; no reason, but in the sum."
+        return {"about": about, "unit": "days", "data_class": "ordinary"}
+    entry = CATALOGUE[name]
+    return {"about": entry.sentence, "unit": entry.unit, "data_class": entry.data_class}
 
 
 def _csi(before: Array, after: Array) -> float | None:

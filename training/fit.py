@@ -12,7 +12,7 @@ from scipy.special import expit
 
 from data.errors import TooFewEvents, TrainingError
 from features.definition import Array
-from training.labels import Answer
+from training.labels import HORIZON, Answer
 from training.recipes import Recipe
 from training.split import bucket
 
@@ -44,13 +44,15 @@ def fit(recipe: Recipe, rows: pd.DataFrame, features: tuple[str, ...]) -> Fitted
 
     Args:
         rows: customer_id, target and the feature columns.
-        features: the recipe's features that this warehouse carries, in order.
+        features: the recipe's features that this warehouse carries, in order; the horizon, last,
+            where the label has several.
 
     Raises:
         TooFewEvents: one class only, or too few of the rarer.
         TrainingError: a label that is not a number, or an infinite feature value.
     """
-    rows = rows.sort_values(["as_of", "customer_id"]).reset_index(drop=True)
+    keys = ["as_of", "customer_id", *([HORIZON] if HORIZON in features else [])]
+    rows = rows.sort_values(keys).reset_index(drop=True)
     _refuse_bad(recipe, rows, features)
     parameters = _parameters(recipe, features)
     data = lgb.Dataset(rows[list(features)], rows["target"], free_raw_data=False)
@@ -154,7 +156,10 @@ def _parameters(recipe: Recipe, features: tuple[str, ...]) -> dict[str, Any]:
         "bagging_fraction": 0.8,
         "bagging_freq": 1,
         "max_bin": 127,
-        "monotone_constraints": [recipe.monotone.get(name, 0) for name in features],
+        # Leaving within three months is leaving within six.
+        "monotone_constraints": [
+            1 if name == HORIZON else recipe.monotone.get(name, 0) for name in features
+        ],
         "seed": SEED,
         "deterministic": True,
         "force_col_wise": True,

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.special import expit
 
 from features.definition import Array
 from training.fit import Calibration, Fitted, calibrate
-from training.labels import Answer
+from training.labels import HORIZON, Answer
 
 ENOUGH_EVENTS = 100
 REPETITIONS = 200
@@ -33,11 +34,24 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class HorizonFigures:
+    """Figures of one horizon of several; ``taught`` counts the rows that taught it."""
+
+    rows: int
+    events: int
+    taught: int
+    metrics: dict[str, float]
+    intervals: dict[str, Interval]
+
+
+@dataclass(frozen=True)
 class Judgement:
     """Figures of one model on its test rows, intervals at 95 %, clustered by customer.
 
     ``protocol`` says what kept the test rows apart from those the model learnt on. ``psi`` is None
     where the test rows are the training rows, ``champion`` where there was none to compare with.
+    Of a model of several horizons the figures are those of the main one; ``horizons`` holds those
+    of each by its days, and of all together as ``pooled``.
     """
 
     protocol: str
@@ -50,6 +64,7 @@ class Judgement:
     psi: float | None = None
     benchmark: Comparison | None = None
     champion: Comparison | None = None
+    horizons: dict[str, HorizonFigures] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,6 +73,10 @@ class Margins:
 
     calibrated: Array
     raw: Array
+
+    def of(self, rows: NDArray[np.bool_]) -> "Margins":
+        """The margins of some of the rows."""
+        return Margins(self.calibrated[rows], self.raw[rows])
 
 
 def margins(fitted: Fitted, rows: pd.DataFrame) -> Margins:
@@ -105,6 +124,27 @@ def judge(found: Margins, test: pd.DataFrame, answer: Answer, protocol: str) -> 
         interval=spans[main],
         intervals=spans,
     )
+
+
+def by_horizon(
+    found: Margins, test: pd.DataFrame, train: pd.DataFrame, protocol: str
+) -> dict[str, HorizonFigures]:
+    """Figures of each horizon by its days, and ``pooled``: those of all rows together."""
+    told = {}
+    for horizon in [*sorted(set(test[HORIZON])), None]:
+        asked = np.full(len(test), True) if horizon is None else of_horizon(test, horizon)
+        one = judge(found.of(asked), test[asked].reset_index(drop=True), "probability", protocol)
+        taught = len(train) if horizon is None else int(of_horizon(train, horizon).sum())
+        name = "pooled" if horizon is None else str(horizon)
+        told[name] = HorizonFigures(one.rows, one.events, taught, one.metrics, one.intervals)
+    return told
+
+
+def of_horizon(rows: pd.DataFrame, horizon: int) -> NDArray[np.bool_]:
+    """Which rows ask about a horizon: all of them where there is only one."""
+    if HORIZON not in rows:
+        return np.full(len(rows), True)
+    return (rows[HORIZON] == horizon).to_numpy(bool)
 
 
 MAIN: Mapping[str, str] = {"probability": "auc", "money": "normalised_gini"}

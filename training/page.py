@@ -151,11 +151,17 @@ def _asked(label: Mapping[str, Any]) -> str:
             ("Population", label["population"]),
             ("Outcome", label["outcome"]),
             ("Horizon", f"{days} days from the as-of date" if days else "final status of the loan"),
+            *_beside(label),
             ("Label contract", _code(label["version"])),
             *(("Said with every answer", note) for note in label["notes"]),
             *((f"Default: {name.lower()}", text) for name, text in label["default"].items()),
         ],
     )
+
+
+def _beside(label: Mapping[str, Any]) -> list[tuple[str, str]]:
+    others = [str(days) for days in label.get("horizons", ()) if days != label["horizon_days"]]
+    return [("Beside it", f"{' and '.join(others)} days, by the same model")] if others else []
 
 
 def _gates(report: Mapping[str, Any]) -> str:
@@ -234,6 +240,8 @@ def _performance(told: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
         " calibration was folded into the trees."
     )
     text += _table(("figure", "calibrated", "95 % interval", "raw"), rows, (1, 2, 3))
+    if found.get("horizons"):
+        text += "<h3>By horizon</h3>" + _horizons(found["horizons"])
     rivals = [found[k] for k in ("benchmark", "champion") if found[k]]
     if rivals:
         compared = [
@@ -253,6 +261,25 @@ def _performance(told: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
         )
         + _figure(pictures["lift"], "Lift by tenth of the score, and what the best tenths capture.")
         + f"</div>{_tenths(told['reliability'])}{_grades(told['grades'])}"
+    )
+
+
+def _horizons(found: Mapping[str, Any]) -> str:
+    figures = ("auc", "calibration_slope", "o_e")
+    rows = [
+        (
+            horizon if horizon == "pooled" else f"{horizon} days",
+            f"{one['taught']:,}",
+            f"{one['rows']:,}",
+            f"{one['events']:,}",
+            *(f"{_number(one['metrics'][k])} ({_span(one['intervals'].get(k))})" for k in figures),
+        )
+        for horizon, one in found.items()
+    ]
+    return _table(
+        ("horizon", "rows taught", "test rows", "events", *(NAMES[k] for k in figures)),
+        rows,
+        range(1, 7),
     )
 
 

@@ -14,6 +14,7 @@ from training.labels import (
     LIFETIME_VALUE,
     LOAN_STATUS,
     OFFERED,
+    RUN_OFF,
     LabelContract,
     propensity,
 )
@@ -41,7 +42,8 @@ class Recipe:
     """How one model is made.
 
     Attributes:
-        name: of the model: the question, with the product for propensities.
+        name: of the model: the question, with the product for propensities, or with what else is
+            asked under the question.
         monotone: feature -> +1 or -1, the direction a banker insists on.
         leaves, rounds, shrinkage, smallest_leaf: size and pace of the trees.
         least_events: outcomes of the rarer kind needed to train and to test.
@@ -133,6 +135,7 @@ _RISK_DIRECTIONS = {
 
 _RECIPES = (
     Recipe("churn", CHURN, _serving("service")),
+    Recipe("churn.run_off", RUN_OFF, _serving("service")),
     Recipe("lifetime_value", LIFETIME_VALUE, _serving("value")),
     *(
         Recipe(f"propensity.{family}", propensity(family), _serving("marketing"))

@@ -60,6 +60,7 @@ class ReleaseCard(BaseModel):
     population: str
     outcome: str
     horizon_days: int
+    horizons: tuple[int, ...] = ()
     features: tuple[str, ...]
     typical: dict[str, float | None]
     parameters: dict[str, Any]
@@ -72,6 +73,11 @@ class ReleaseCard(BaseModel):
     notes: tuple[str, ...] = ()
     definition: dict[str, str] = {}
     answer_notes: tuple[str, ...] = ()
+
+    @property
+    def profiled(self) -> tuple[str, ...]:
+        """The inputs that a profile holds: all but the horizon, which comes last."""
+        return self.features[:-1] if self.horizons else self.features
 
 
 @dataclass(frozen=True)

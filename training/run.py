@@ -1,6 +1,6 @@
 """Train in five verbs: label, split, fit, judge, register."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
 from datetime import date
@@ -21,11 +21,20 @@ from training.judge import (
     ENOUGH_EVENTS,
     Judgement,
     Margins,
+    by_horizon,
     judge,
     margins,
+    of_horizon,
     with_stability,
 )
-from training.labels import LabelContract, Labelled, credit_spine, label, loan_spine
+from training.labels import (
+    HORIZON,
+    LabelContract,
+    Labelled,
+    credit_spine,
+    label,
+    loan_spine,
+)
 from training.outbox import Dispatch, Outbox
 from training.recipes import Recipe, chosen
 from training.registry import Trial
@@ -62,13 +71,19 @@ Outcome = Trained | NotTrained
 
 @dataclass(frozen=True)
 class Made:
-    """A fitted and judged model, and the rows it was made and judged on."""
+    """A fitted and judged model, and the rows it was made and judged on.
+
+    Of several horizons these are the rows of the main one; ``horizons`` holds the test rows of
+    each, and ``taught`` every row that taught.
+    """
 
     fitted: Fitted
     judgement: Judgement
     train_rows: pd.DataFrame
     test_rows: pd.DataFrame
     said: Margins
+    taught: pd.DataFrame
+    horizons: Mapping[int, pd.DataFrame]
 
 
 Watch = Callable[[Recipe, Made], None]
@@ -111,7 +126,7 @@ def train(
     for number, recipe in enumerate(wanted):
         say(f"label {recipe.name}", number, steps)
         try:
-            labelled.append((recipe, *_labelled(warehouse, recipe)))
+            labelled.append(_carried(warehouse, recipe))
         except (TrainingError, FeatureError) as refusal:
             outcomes.append(NotTrained(recipe.name, str(refusal)))
     if not labelled:
@@ -171,12 +186,27 @@ def _note(outcomes: Sequence[Outcome]) -> None:
     release.note_not_trained(kept | news)
 
 
+def _carried(warehouse: Warehouse, recipe: Recipe) -> tuple[Recipe, Labelled, Split]:
+    """The recipe with the horizons that the history carries, labelled and split."""
+    try:
+        return recipe, *_labelled(warehouse, recipe)
+    except TooFewEvents:
+        shorter = recipe.label.without_longest()
+        if shorter is None:
+            raise
+    return _carried(warehouse, replace(recipe, label=shorter))
+
+
 def _labelled(warehouse: Warehouse, recipe: Recipe) -> tuple[Labelled, Split]:
     found = label(warehouse, recipe.label, spine_of(warehouse, recipe.label))
     try:
         parts = split(found.rows, recipe.label)
-        require_events(recipe, _target(parts.train), recipe.least_events[0], "to learn from")
-        require_events(recipe, _target(parts.test), recipe.least_events[1], "to judge by")
+        for rows, least, purpose in (
+            (parts.train, recipe.least_events[0], "to learn from"),
+            (parts.test, recipe.least_events[1], "to judge by"),
+        ):
+            main = rows[of_horizon(rows, recipe.label.horizon_days)]
+            require_events(recipe, _target(main), least, purpose)
     except TooFewEvents as refusal:
         raise TooFewEvents(f"{refusal}{_aside(found.left_out)}") from None
     return found, parts
@@ -215,7 +245,7 @@ def spine_of(warehouse: Warehouse, contract: LabelContract) -> pd.DataFrame:
     if not days:
         raise TooFewEvents(
             f"the data run from {first} to {last}: too short for {HISTORY_MONTHS} months of"
-            f" history and an outcome of {contract.horizon_days} days. Load more months."
+            f" history and an outcome of {contract.longest} days. Load more months."
         )
     return customers_as_of(warehouse, days)
 
@@ -227,26 +257,34 @@ def _profiles(warehouse: Warehouse, splits: Sequence[Split]) -> Profiles:
 
 
 def _made(recipe: Recipe, found: Labelled, parts: Split, profiles: Profiles) -> Made:
-    features = tuple(name for name in recipe.features if name in profiles.features)
-    train_rows = _joined(parts.train, profiles, features)
-    test_rows = _joined(parts.test, profiles, features)
-    fitted = fit(recipe, train_rows, features)
-    said = (
-        _unseen(recipe, test_rows, features, parts.folds)
-        if parts.folds
-        else margins(fitted, test_rows)
+    label = recipe.label
+    known = tuple(name for name in recipe.features if name in profiles.features)
+    features = (*known, HORIZON) if label.horizons else known
+    taught = _joined(parts.train, profiles, known)
+    tested = _joined(parts.test, profiles, known)
+    fitted = fit(recipe, taught, features)
+    told = (
+        _unseen(recipe, tested, features, parts.folds) if parts.folds else margins(fitted, tested)
     )
-    judgement = judge(said, test_rows, recipe.label.answer, parts.protocol)
+    train_rows, test_rows = (_of(rows, label.horizon_days) for rows in (taught, tested))
+    said = told.of(of_horizon(tested, label.horizon_days))
+    judgement = judge(said, test_rows, label.answer, parts.protocol)
     if not parts.folds:
-        taught = margins(fitted, train_rows).calibrated
-        judgement = with_stability(judgement, taught, said.calibrated, test_rows)
+        before = margins(fitted, train_rows).calibrated
+        judgement = with_stability(judgement, before, said.calibrated, test_rows)
     ours = said.calibrated
     judgement = replace(
         judgement,
         benchmark=benchmark(recipe, ours, train_rows, test_rows, features, parts.folds),
         champion=against_champion(recipe, ours, test_rows, parts.folds),
+        horizons=by_horizon(told, tested, taught, parts.protocol) if label.horizons else {},
     )
-    return Made(fitted, judgement, train_rows, test_rows, said)
+    horizons = {h: _of(tested, h) for h in label.windows}
+    return Made(fitted, judgement, train_rows, test_rows, said, taught, horizons)
+
+
+def _of(rows: pd.DataFrame, horizon: int) -> pd.DataFrame:
+    return rows[of_horizon(rows, horizon)].reset_index(drop=True)
 
 
 def _unseen(recipe: Recipe, rows: pd.DataFrame, features: tuple[str, ...], folds: int) -> Margins:
@@ -283,7 +321,7 @@ def _registered(
         manifest=manifest.digest,
         catalogue=catalogue.version(),
         source=manifest.source,
-        train_dates=_days(train_rows),
+        train_dates=_days(made.taught),
         test_dates=_days(test_rows),
         left_out=found.left_out,
         data_until=extent(warehouse)[1].isoformat(),
@@ -291,13 +329,18 @@ def _registered(
     told = registry.describe(
         recipe.name,
         fitted.booster,
-        train_rows[features].head(100),
+        made.taught[features].astype(np.float64).head(100),
         parameters={**fitted.parameters, "features": len(features), "label": recipe.label.version},
         metrics={
             **judgement.metrics,
             **{f"raw_{name}": value for name, value in judgement.raw.items()},
             "test_rows": judgement.rows,
             "test_events": judgement.events,
+            **{
+                f"{metric}.{horizon}": value
+                for horizon, figures in judgement.horizons.items()
+                for metric, value in figures.metrics.items()
+            },
         },
         tags={
             "question": recipe.label.question,
@@ -306,7 +349,7 @@ def _registered(
             "catalogue": lineage.catalogue,
             "provisional": str(provisional).lower(),
         },
-        lineage={"training": train_rows, "test": test_rows},
+        lineage={"training": made.taught, "test": pd.concat(made.horizons.values())},
     )
     text = fitted.booster.model_to_string(num_iteration=-1)
     version = dispatch.announce(told, text)
@@ -323,6 +366,7 @@ def _registered(
         population=label.population,
         outcome=label.outcome,
         horizon_days=label.horizon_days,
+        horizons=label.horizons,
         features=fitted.features,
         typical={n: None if np.isnan(v) else float(v) for n, v in typical.items()},
         parameters=fitted.parameters,
@@ -341,7 +385,7 @@ def _registered(
         about,
         model_card.Material(fitted.booster, train_rows, test_rows, taught, made.said.calibrated),
     )
-    folder = release.write(about, text, train_rows[features].to_numpy(), report, page)
+    folder = release.write(about, text, made.taught[features].to_numpy(np.float64), report, page)
     written = release.read(folder)
     model_card.update_life(folder, written.digest, written.report_digest, ())
     remarks = [searched.sentence] if searched else []

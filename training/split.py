@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from data.errors import TooFewEvents
-from training.labels import LabelContract
+from training.labels import HORIZON, LabelContract
 
 TEST_DATES = 3
 TEST_SHARE = 30
@@ -45,33 +45,40 @@ def split(rows: pd.DataFrame, contract: LabelContract) -> Split:
     """Out of time and on unseen customers.
 
     Month-end spines: the last three dates test, on a fixed 30 % of the customers; the others
-    train, on dates whose outcome window has closed before the first test date. Loan spines have
-    few rows and one outcome a customer: five folds of customers. Openings of credit: the last
-    year's test where they hold 100 events, else five folds.
+    train, on dates whose outcome window has closed before the first test date. Of several
+    horizons each has its own last day to train on, and all are tested on the same dates, which
+    the longest decides: no customer's three rows are in both. Loan spines have few rows and one
+    outcome a customer: five folds of customers. Openings of credit: the last year's test where
+    they hold 100 events, else five folds.
 
     Args:
-        rows: customer_id, as_of, target.
+        rows: customer_id, as_of, target; horizon_days where the contract has several.
 
     Raises:
         TooFewEvents: not enough dates to keep the two apart.
     """
     if contract.spine == "day_before_loan":
         return Split(train=rows, test=rows, folds=LOAN_FOLDS)
-    window = timedelta(contract.gap_days + contract.horizon_days + contract.lag_days)
     if contract.spine == "day_before_credit":
-        return _by_vintage(rows, window)
-    dates = sorted(set(rows["as_of"]))
+        return _by_vintage(rows, contract.known_after(contract.longest))
+    horizon = rows[HORIZON] if contract.horizons else pd.Series(contract.longest, rows.index)
+    dates = sorted(set(rows["as_of"][horizon == contract.longest]))
     tested = dates[-TEST_DATES:]
-    taught = [day for day in dates if tested and day + window <= tested[0]]
-    if len(tested) < TEST_DATES or not taught:
+    ends = {h: contract.known_after(h) for h in contract.windows}
+    taught = {h: [d for d in dates if tested and d + ends[h] <= tested[0]] for h in ends}
+    few = min(map(len, taught.values()))
+    if len(tested) < TEST_DATES or not few:
         raise TooFewEvents(
-            f"{len(dates)} as-of date(s) with a finished outcome, {len(taught)} of them before"
+            f"{len(dates)} as-of date(s) with a finished outcome, {few} of them before"
             f" the first test date: at least {TEST_DATES} and 1 are needed. More months of"
             " history would do it."
         )
+    early = np.logical_or.reduce(
+        [(horizon == h) & rows["as_of"].isin(days) for h, days in taught.items()]
+    )
     unseen = _unseen(rows)
     return Split(
-        train=rows[~unseen & rows["as_of"].isin(taught)].reset_index(drop=True),
+        train=rows[~unseen & early].reset_index(drop=True),
         test=rows[unseen & rows["as_of"].isin(tested)].reset_index(drop=True),
     )
 

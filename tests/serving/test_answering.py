@@ -17,8 +17,14 @@ def customer(served: Database) -> str:
 
 def test_every_question_is_answered_and_recorded(served: Database, customer: str) -> None:
     given, sequence = answer(Scorer.load(), served, customer, actor="test")
-    questions = {"churn", "lifetime_value", "propensity", "credit_risk"}
-    assert set(given.scores) == questions | {"credit_risk.acquisition"}
+    assert set(given.scores) == {
+        "churn",
+        "churn.run_off",
+        "lifetime_value",
+        "propensity",
+        "credit_risk",
+        "credit_risk.acquisition",
+    }
     with served.reading() as connection:
         kind = connection.execute(sa.select(AUDIT.c.kind).where(AUDIT.c.sequence == sequence))
         assert kind.scalar() == "answer"

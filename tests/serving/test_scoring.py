@@ -21,9 +21,10 @@ from features.definition import Array
 from serving.answering import answer
 from serving.credit import COLUMNS
 from serving.scoring import Model, Profile, Score, Scorer
-from training.labels import SCORABLE
+from training.labels import CHURN, HORIZON, SCORABLE
 from training.release import champions, read
 
+HORIZONS = CHURN.horizons
 DAMAGED = ("model.txt", "release.json", "golden.json", "card.json", "digests.json")
 
 
@@ -46,7 +47,9 @@ def release(served: Database, tmp_path: Path) -> Path:
 
 
 def rows_of(model: Model, frame: pd.DataFrame) -> Array:
-    rows = frame[list(model.release.card.features)].to_numpy(np.float64)
+    card = model.release.card
+    profiles = frame[list(card.profiled)].to_numpy(np.float64)
+    rows = np.vstack([model.inputs(profiles, h) for h in card.horizons or (card.horizon_days,)])
     odd = [np.full(rows.shape[1], v) for v in (np.nan, 0.0, -1e15, 1e15)]
     return np.vstack([rows, *odd])
 
@@ -122,6 +125,44 @@ def assert_same(row: "pd.Series[float]", score: Score) -> None:
         float(row[name]) for name in ("margin", "value", "base_value")
     )
     assert score.contributions == {name: float(row[name]) for name in score.contributions or {}}
+    for one in score.horizons or []:
+        end = "" if one.horizon == score.horizon else f"@{one.horizon}"
+        assert (one.margin, one.value) == (row[f"margin{end}"], row[f"value{end}"])
+        assert one.contributions == {name: row[f"{name}{end}"] for name in one.contributions}
+
+
+def test_a_longer_horizon_never_has_the_lower_value(
+    scorer: Scorer, frame: pd.DataFrame, book: Path
+) -> None:
+    model = scorer.models["churn"]
+    profiles = frame[list(model.release.card.profiled)].to_numpy(np.float64)
+    odd = [np.full(profiles.shape[1], v) for v in (np.nan, 0.0, -1e15, 1e15)]
+    said = [model.explain(model.inputs(np.vstack([profiles, *odd]), h))[0] for h in HORIZONS]
+    assert (np.diff(said, axis=0) >= 0).all()
+    assert (np.diff(said, axis=0) > 0).any(axis=1).all()
+    table = pq.read_table(book / "churn.parquet").to_pandas()
+    values = table.loc[table["status"] == SCORABLE, ["value@91", "value", "value@365"]]
+    assert (np.diff(values.to_numpy(), axis=1) >= 0).all()
+
+
+def test_every_horizon_adds_up_and_the_horizon_itself_is_no_reason(
+    served: Database, scorer: Scorer, customer: str
+) -> None:
+    score = answer(scorer, served, customer, ["churn"], actor="test")[0].scores["churn"]
+    assert isinstance(score, Score)
+    assert score.horizons is not None
+    assert [one.horizon for one in score.horizons] == list(HORIZONS)
+    for one in score.horizons:
+        total = one.base_value + sum(one.contributions.values())
+        assert total == pytest.approx(one.margin, abs=1e-9)
+        assert one.value == pytest.approx(1 / (1 + np.exp(-one.margin)))
+        assert HORIZON in one.contributions
+        assert HORIZON not in {reason.feature for reason in one.reasons}
+    assert (score.margin, score.value) == (score.horizons[1].margin, score.horizons[1].value)
+
+
+def test_the_golden_rows_ask_at_every_horizon(release: Path) -> None:
+    assert set(HORIZONS) <= set(read(release).golden_rows[:, -1])
 
 
 @pytest.mark.parametrize("name", DAMAGED)

@@ -15,6 +15,7 @@ from training.labels import (
     CREDIT_RISK,
     LIFETIME_VALUE,
     LOAN_STATUS,
+    RUN_OFF,
     LabelContract,
     Labelled,
     label,
@@ -47,8 +48,15 @@ def ask(bank: DatedBank, contract: LabelContract, as_of: date = AS_OF) -> Labell
 
 def target(bank: DatedBank, contract: LabelContract, as_of: date = AS_OF) -> float:
     rows = ask(bank, contract, as_of).rows
+    rows = rows[rows["horizon_days"] == contract.horizon_days] if contract.horizons else rows
     assert list(rows["customer_id"]) == ["C1"]
     return float(rows["target"].iloc[0])
+
+
+def left_within(bank: DatedBank, as_of: date = AS_OF) -> list[int]:
+    """The horizons, of those that are over, within which C1 has left."""
+    rows = ask(bank, CHURN, as_of).rows
+    return [int(h) for h in rows.loc[rows["target"] == 1, "horizon_days"]]
 
 
 def active(bank: DatedBank) -> None:
@@ -60,34 +68,148 @@ def test_who_moves_no_money_and_keeps_none_has_churned(hand: DatedBank) -> None:
     assert target(hand, CHURN) == 1.0
 
 
-def test_who_moves_money_in_the_last_quarter_of_the_window_has_not(hand: DatedBank) -> None:
+@pytest.mark.parametrize(
+    "last, within",
+    [
+        ("2023-01-31", [91, 182, 365]),  # its 90th day of silence is 1 May, the 90th day ahead
+        ("2023-02-01", [182, 365]),
+        ("2023-05-02", [182, 365]),  # and 31 July
+        ("2023-05-03", [365]),
+        ("2023-11-01", [365]),  # and 30 January
+        ("2023-11-02", []),
+    ],
+)
+def test_silence_is_leaving_on_its_ninetieth_day(
+    hand: DatedBank, last: str, within: list[int]
+) -> None:
     active(hand)
-    hand.add("transactions", on="2023-05-03", amount=-100)  # window ends 1 August, less 90 days
-    assert target(hand, CHURN) == 0.0
-    hand.rows["transactions"].pop()
-    hand.add("transactions", on="2023-05-02", amount=-100)  # one day too early
-    assert target(hand, CHURN) == 1.0
+    until = (date.fromisoformat(last) - AS_OF).days
+    for day in range(0, until + 1, 45):
+        hand.add("transactions", on=str(AS_OF + timedelta(day)), amount=-100)
+    hand.add("transactions", on=last, amount=-100)
+    assert left_within(hand) == within
+
+
+def test_who_comes_back_has_left_all_the_same(hand: DatedBank) -> None:
+    active(hand)
+    assert left_within(hand) == [91, 182, 365]
+    hand.add("transactions", on="2023-04-11", amount=-100)  # the 91st day
+    for day in range(0, 400, 60):
+        again = date(2023, 4, 11) + timedelta(day)
+        hand.add("transactions", on=str(again), amount=-100)
+    assert left_within(hand) == [91, 182, 365]
+    hand.add("transactions", on="2023-04-10", amount=-100)  # the 90th
+    assert left_within(hand) == []
 
 
 def test_interest_is_no_sign_of_life(hand: DatedBank) -> None:
     active(hand)
-    hand.add("transactions", on="2023-07-01", amount=5, automatic=True)
-    assert target(hand, CHURN) == 1.0
+    hand.add("transactions", on="2023-03-01", amount=5, automatic=True)
+    assert left_within(hand) == [91, 182, 365]
 
 
 def test_who_keeps_money_has_not_churned_until_the_last_account_is_closed(hand: DatedBank) -> None:
     active(hand)
     hand.add("balances", on="2023-02-01", ledger_balance=1_000_000)
-    assert target(hand, CHURN) == 0.0
-    hand.add("closings", on="2023-07-31", account_id="A1")  # the window's last day but one
-    assert target(hand, CHURN) == 1.0
+    assert left_within(hand) == []
+    hand.add("accounts", on="2022-01-01", account_id="A2", product_id="fund")
+    hand.add("closings", on="2023-03-01", account_id="A1")
+    assert left_within(hand) == [91, 182, 365]  # silent, and the money is gone
+    hand.add("balances", on="2023-03-01", account_id="A2", market_value=1_000_000)
+    assert left_within(hand) == []
+    hand.add("closings", on="2023-07-31", account_id="A2")  # the half year's last day but one
+    assert left_within(hand) == [182, 365]
 
 
 def test_a_closing_on_the_day_after_the_window_does_not_count(hand: DatedBank) -> None:
     active(hand)
     hand.add("balances", on="2023-02-01", ledger_balance=1_000_000)
     hand.add("closings", on=str(AS_OF + timedelta(182)), account_id="A1")
-    assert target(hand, CHURN) == 0.0
+    assert left_within(hand) == [365]
+
+
+def test_an_account_opened_instead_keeps_the_customer(hand: DatedBank) -> None:
+    active(hand)
+    hand.add("balances", on="2023-02-01", ledger_balance=1_000_000)
+    hand.add("accounts", on="2023-06-01", account_id="A2", product_id="savings")
+    hand.add("balances", on="2023-06-01", account_id="A2", ledger_balance=1_000_000)
+    hand.add("closings", on="2023-06-01", account_id="A1")
+    assert left_within(hand) == []
+    hand.rows["accounts"].pop()
+    hand.add("accounts", on="2023-06-02", account_id="A2", product_id="savings")
+    assert left_within(hand) == [182, 365]
+
+
+def test_a_loan_is_no_money_that_keeps_a_silent_customer(hand: DatedBank) -> None:
+    active(hand)
+    hand.add("accounts", on="2022-01-01", account_id="A2", product_id="mortgage")
+    hand.add("balances", on="2022-01-01", account_id="A2", ledger_balance=9_000_000)
+    assert left_within(hand) == [91, 182, 365]
+
+
+def test_only_horizons_that_are_over_are_labelled(hand: DatedBank) -> None:
+    hand.add("transactions", on="2024-02-20", amount=-1)
+    as_of = date(2024, 2, 29)  # the data end 122 days later
+    found = ask(hand, CHURN, as_of)
+    assert found.left_out == {"immature": 2}
+    assert list(found.rows["horizon_days"]) == [91]
+
+
+def assets(bank: DatedBank, *held: tuple[str, int]) -> None:
+    for day, money in held:
+        bank.add("balances", on=day, ledger_balance=money)
+
+
+def test_money_runs_off_when_a_month_holds_half_of_the_last(hand: DatedBank) -> None:
+    assets(hand, ("2022-12-01", 4_000_000))
+    assert target(hand, RUN_OFF) == 0.0
+    assets(hand, ("2023-04-01", 2_000_000))  # the third month, 1 to 30 April, whole
+    assert target(hand, RUN_OFF) == 1.0
+    hand.rows["balances"].pop()
+    assets(hand, ("2023-04-02", 2_000_000))  # one day of it is at 4,000,000
+    assert target(hand, RUN_OFF) == 0.0
+
+
+def test_a_month_s_assets_are_averaged_by_days(hand: DatedBank) -> None:
+    assets(hand, ("2022-12-01", 0), ("2023-01-16", 4_000_000))  # 15 of 30 days: 2,000,000
+    assets(hand, ("2023-01-31", 1_000_001))
+    assert target(hand, RUN_OFF) == 0.0
+    assets(hand, ("2023-03-02", 1_000_000))
+    assert target(hand, RUN_OFF) == 1.0
+
+
+def test_money_that_moves_to_another_account_stays(hand: DatedBank) -> None:
+    assets(hand, ("2022-12-01", 4_000_000))
+    hand.add("accounts", on="2023-01-10", account_id="A2", product_id="fund")
+    hand.add("balances", on="2023-01-10", account_id="A2", market_value=4_000_000)
+    hand.add("closings", on="2023-01-10", account_id="A1")
+    assert target(hand, RUN_OFF) == 0.0
+    hand.add("closings", on="2023-02-20", account_id="A2")
+    assert target(hand, RUN_OFF) == 1.0
+
+
+@pytest.mark.parametrize(
+    "since, money, left_out",
+    [
+        ("2022-12-01", 1_000_000, {}),
+        ("2022-12-01", 999_999, {"few_assets": 1}),
+        ("2023-01-16", 2_000_000, {}),
+        ("2023-01-17", 2_000_000, {"few_assets": 1}),
+    ],
+)
+def test_money_runs_off_only_where_there_is_some(
+    hand: DatedBank, since: str, money: int, left_out: dict[str, int]
+) -> None:
+    assets(hand, (since, money))
+    assert ask(hand, RUN_OFF).left_out == left_out
+
+
+def test_assets_learnt_late_count_from_when_they_are_known(hand: DatedBank) -> None:
+    hand.add("balances", on="2022-12-01", known="2023-01-30", ledger_balance=5_000_000)
+    assert ask(hand, RUN_OFF).left_out == {}
+    hand.rows["balances"].pop()
+    hand.add("balances", on="2022-12-01", known="2023-01-31", ledger_balance=5_000_000)
+    assert ask(hand, RUN_OFF).left_out == {"few_assets": 1}
 
 
 def test_contribution_of_the_next_year_is_added_up_in_units_of_money(hand: DatedBank) -> None:
@@ -199,6 +321,9 @@ def test_who_moves_no_money_for_ninety_days_is_dormant(hand: DatedBank) -> None:
     assert ask(hand, CHURN).left_out == {"dormant": 1}
     hand.add("transactions", on="2022-11-02", amount=-1)  # 90 days before
     assert ask(hand, CHURN).left_out == {}
+    hand.rows["transactions"].pop()
+    hand.add("balances", on="2022-12-01", ledger_balance=1_000_000)
+    assert ask(hand, CHURN).left_out == {}  # their money is here
 
 
 def test_who_holds_a_fund_is_not_asked_whether_they_want_one(hand: DatedBank) -> None:
@@ -225,7 +350,7 @@ def test_who_has_defaulted_is_not_asked_whether_they_will(hand: DatedBank) -> No
     assert ask(hand, CREDIT_RISK).left_out == {"in_default": 1}
 
 
-@pytest.mark.parametrize("contract", [CHURN, LIFETIME_VALUE, FUND])
+@pytest.mark.parametrize("contract", [LIFETIME_VALUE, FUND])
 def test_an_outcome_that_is_not_over_yet_is_immature(
     hand: DatedBank, contract: LabelContract
 ) -> None:
@@ -236,6 +361,13 @@ def test_an_outcome_that_is_not_over_yet_is_immature(
     assert ask(hand, contract, newest + timedelta(1)).left_out == {"immature": 1}
     assert contract.mature(newest, date(2024, 6, 30))
     assert not contract.mature(newest + timedelta(1), date(2024, 6, 30))
+
+
+def test_a_main_horizon_is_one_of_several_that_rise() -> None:
+    with pytest.raises(TrainingError, match="main horizon of 90 days is none of"):
+        replace(CHURN, horizon_days=90)
+    with pytest.raises(TrainingError, match="have to rise"):
+        replace(CHURN, horizons=(182, 91))
 
 
 @pytest.mark.parametrize("gap, horizon, lag", [(-1, 182, 31), (0, -1, 31), (0, 182, -1)])
@@ -272,9 +404,11 @@ def test_a_gap_moves_the_window(hand: DatedBank) -> None:
 @pytest.mark.parametrize(
     "until, left_out",
     [
-        ("2023-08-01", {}),  # the window's end
-        ("2023-07-31", {"outcome_not_covered": 1}),
-        ("2022-12-31", {"outcome_not_covered": 1}),  # a month without bookings may be a month
+        ("2024-01-31", {}),  # the year's end
+        ("2024-01-30", {"outcome_not_covered": 1}),
+        ("2023-08-01", {"outcome_not_covered": 1}),  # the half year's end
+        ("2023-07-31", {"outcome_not_covered": 2}),
+        ("2022-12-31", {"outcome_not_covered": 3}),  # a month without bookings may be a month
         ("2022-12-30", {"history_not_covered": 1}),
     ],
 )

@@ -75,7 +75,13 @@ def test_credit_risk_without_statements_asks_for_the_final_status_and_says_so() 
 
 
 @pytest.mark.parametrize(
-    "asked, count", [("all", len(recipes(SIMULATED))), ("propensity", len(OFFERED)), ("churn", 1)]
+    "asked, count",
+    [
+        ("all", len(recipes(SIMULATED))),
+        ("propensity", len(OFFERED)),
+        ("churn", 2),
+        ("churn.run_off", 1),
+    ],
 )
 def test_recipes_are_chosen_by_question_or_model(asked: str, count: int) -> None:
     assert len(chosen(SIMULATED, asked)) == count

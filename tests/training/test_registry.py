@@ -46,8 +46,9 @@ def test_a_question_is_trained_inside_somebody_elses_run(
     monkeypatch.setenv("MLFLOW_RUN_ID", "0123456789abcdef0123456789abcdef")
     home.mkdir()
     (home / "warehouse").symlink_to(loaded_home / "warehouse")
-    (outcome,) = train(Warehouse(), "churn")
+    outcome, run_off = train(Warehouse(), "churn")
     assert isinstance(outcome, Trained), outcome
+    assert isinstance(run_off, Trained), run_off
     assert os.environ["MLFLOW_RUN_ID"] == "0123456789abcdef0123456789abcdef"
     with registry.tracking() as client:
         made_by = client.get_model_version("churn", outcome.version).run_id or ""

@@ -8,7 +8,7 @@ import pytest
 
 from data.errors import TooFewEvents
 from features.spine import month_ends
-from training.labels import ACQUISITION, CHURN, LOAN_STATUS
+from training.labels import ACQUISITION, CHURN, LOAN_STATUS, propensity
 from training.split import (
     ENOUGH_OF_A_VINTAGE,
     TEST_DATES,
@@ -20,12 +20,13 @@ from training.split import (
 )
 
 DATES = month_ends(date(2024, 12, 31), 24)
+FUND = propensity("fund")
 CUSTOMERS = [f"C{n}" for n in range(400)]
 
 
 @pytest.fixture(scope="module")
 def parts() -> Split:
-    return split(labelled(DATES), CHURN)
+    return split(labelled(DATES), FUND)
 
 
 def labelled(days: list[date]) -> pd.DataFrame:
@@ -42,8 +43,30 @@ def test_no_customer_and_no_day_is_in_both(parts: Split) -> None:
 
 def test_the_last_dates_test_and_every_outcome_is_known_before_them(parts: Split) -> None:
     assert sorted(set(parts.test["as_of"])) == DATES[-TEST_DATES:]
-    window = timedelta(CHURN.gap_days + CHURN.horizon_days + CHURN.lag_days)
+    window = timedelta(FUND.gap_days + FUND.horizon_days + FUND.lag_days)
     assert max(parts.train["as_of"]) + window <= min(parts.test["as_of"])
+
+
+def test_each_horizon_trains_until_its_outcome_is_known_before_the_first_test_date() -> None:
+    days = month_ends(date(2024, 12, 31), 40)
+    rows = pd.concat([labelled(days).assign(horizon_days=h) for h in CHURN.horizons])
+    parts = split(rows, CHURN)
+    first = days[-TEST_DATES]
+    assert sorted(set(parts.test["as_of"])) == days[-TEST_DATES:]
+    assert parts.test["horizon_days"].value_counts().nunique() == 1
+    for horizon, taught in parts.train.groupby("horizon_days"):
+        window = timedelta(int(str(horizon)) + CHURN.lag_days)
+        assert max(taught["as_of"]) + window <= first
+        assert min(day for day in days if day > max(taught["as_of"])) + window > first
+    assert not set(parts.train["customer_id"]) & set(parts.test["customer_id"])
+
+
+def test_the_last_dates_are_those_whose_longest_horizon_is_over() -> None:
+    days = month_ends(date(2024, 12, 31), 40)
+    known = {91: days, 182: days[:-3], 365: days[:-9]}
+    rows = pd.concat([labelled(some).assign(horizon_days=h) for h, some in known.items()])
+    parts = split(rows, CHURN)
+    assert sorted(set(parts.test["as_of"])) == days[-9 - TEST_DATES : -9]
 
 
 @pytest.mark.parametrize("more, taught", [(0, True), (1, False)])
@@ -51,7 +74,7 @@ def test_a_window_one_day_longer_loses_the_date(more: int, taught: bool) -> None
     """F17"""
     days = [date(2023, 1, 31), *DATES[-TEST_DATES:]]
     room = (DATES[-TEST_DATES] - days[0]).days
-    exact = replace(CHURN, gap_days=more, horizon_days=room - CHURN.lag_days)
+    exact = replace(FUND, gap_days=more, horizon_days=room - FUND.lag_days)
     if taught:
         assert set(split(labelled(days), exact).train["as_of"]) == {days[0]}
     else:
@@ -62,7 +85,7 @@ def test_a_window_one_day_longer_loses_the_date(more: int, taught: bool) -> None
 @pytest.mark.parametrize("count", [0, 1, 3, 4])
 def test_too_few_dates_are_refused_with_their_number(count: int) -> None:
     with pytest.raises(TooFewEvents, match=rf"^{count} as-of date"):
-        split(labelled(DATES[:count]), CHURN)
+        split(labelled(DATES[:count]), FUND)
 
 
 def test_a_customer_keeps_their_bucket_for_ever() -> None:
@@ -72,7 +95,7 @@ def test_a_customer_keeps_their_bucket_for_ever() -> None:
 
 
 def test_more_rows_move_nobody_between_the_two(parts: Split) -> None:
-    again = split(labelled(DATES[2:]).sample(frac=1.0, random_state=1), CHURN)
+    again = split(labelled(DATES[2:]).sample(frac=1.0, random_state=1), FUND)
     assert set(again.test["customer_id"]) == set(parts.test["customer_id"])
 
 

@@ -1,7 +1,7 @@
 """What each question asks, exactly: who is asked about, what counts, by when it is known."""
 
-from training.labels.churn import CHURN
-from training.labels.contract import SCORABLE, Answer, LabelContract
+from training.labels.churn import CHURN, RUN_OFF
+from training.labels.contract import HORIZON, SCORABLE, Answer, LabelContract
 from training.labels.credit import ACQUISITION, CREDIT_RISK, LOAN_STATUS
 from training.labels.default import DefaultDefinition
 from training.labels.labelling import (
@@ -19,9 +19,11 @@ __all__ = [
     "ACQUISITION",
     "CHURN",
     "CREDIT_RISK",
+    "HORIZON",
     "LIFETIME_VALUE",
     "LOAN_STATUS",
     "OFFERED",
+    "RUN_OFF",
     "SCORABLE",
     "Answer",
     "DefaultDefinition",

@@ -1,60 +1,128 @@
-"""Churn: the last account closed, or a customer who has fallen silent with little left."""
+"""Churn: the last account closed or a customer fallen silent, and money that runs off before."""
 
+from training.labels.assets import MONTH, MONTHLY, POSITIONS, SMALL
 from training.labels.contract import HELD, LabelContract
 
-_CHURN_STATUS = f"""
-    WITH {HELD}, active AS (
+SILENCE = 90  # days
+_ACTIVE = f"""
+    active AS (
         SELECT DISTINCT s.place
         FROM spine s JOIN accounts a USING (customer_id) JOIN transactions t USING (account_id)
         WHERE NOT t.automatic AND t.event_day < s.as_of_day AND t.known_day < s.as_of_day
-            AND t.event_day >= s.as_of_day - 90
+            AND t.event_day >= s.as_of_day - {SILENCE}
     )
+"""
+_LAST_MONTH = f"""
+    SELECT place, 0 AS month, customer_id, as_of_day - {MONTH} AS since, as_of_day AS known_before
+    FROM spine
+"""
+_CHURN_STATUS = f"""
+    WITH {HELD}, {_ACTIVE}, {POSITIONS},
+    windows AS ({_LAST_MONTH} WHERE place NOT IN (SELECT place FROM active)), {MONTHLY}
     SELECT s.place, CASE
         WHEN NOT EXISTS (FROM held h WHERE h.place = s.place) THEN 'no_open_account'
-        WHEN v.place IS NULL THEN 'dormant'
+        WHEN m.money_days < {MONTH * SMALL} THEN 'dormant'
         ELSE 'scorable' END AS status
-    FROM spine s LEFT JOIN active v USING (place)
+    FROM spine s LEFT JOIN monthly m USING (place)
 """
-# Minor units: 10,000 units of the account's currency.
-_SMALL_ASSETS = 1_000_000
-_CHURN_TARGET = f"""
-    WITH ends AS (SELECT place, customer_id, as_of_day, as_of_day + {{horizon}} AS end_day FROM spine),
-    accounts_then AS (
-        SELECT e.place, e.end_day, a.account_id, x.event_day AS closed_day, p.family
-        FROM ends e JOIN accounts a USING (customer_id) JOIN products p USING (product_id)
-        LEFT JOIN closings x ON x.account_id = a.account_id AND x.event_day < e.end_day
-        WHERE a.event_day < e.end_day
-    ),
+# Who opened an account has given a sign of life. Whoever comes back later has left all the same.
+_LEFT = f"""
+    WITH {POSITIONS},
     own AS (
-        SELECT e.place, max(t.event_day) AS last_own
-        FROM ends e JOIN accounts a USING (customer_id) JOIN transactions t USING (account_id)
-        WHERE NOT t.automatic AND t.event_day < e.end_day GROUP BY 1
+        SELECT a.customer_id, t.event_day FROM transactions t JOIN accounts a USING (account_id)
+        WHERE NOT t.automatic AND a.customer_id IN (SELECT customer_id FROM spine) GROUP BY ALL
+        UNION
+        SELECT customer_id, min(event_day) FROM accounts GROUP BY 1
+    ),
+    silences AS (
+        SELECT customer_id, event_day + {SILENCE} AS day FROM own
+        QUALIFY coalesce(lead(event_day) OVER (PARTITION BY customer_id ORDER BY event_day)
+            > event_day + {SILENCE}, true)
     ),
     worth AS (
-        SELECT n.place, sum(CASE WHEN n.family IN ('personal_loan', 'mortgage', 'credit_card')
-            THEN 0 ELSE coalesce(b.market_value, b.ledger_balance) END) AS assets
-        FROM accounts_then n ASOF JOIN balances b
-            ON b.account_id = n.account_id AND n.end_day > b.event_day
-        WHERE n.closed_day IS NULL GROUP BY 1
+        SELECT s.customer_id, s.day, sum(p.value) AS assets
+        FROM (silences s JOIN holdings h USING (customer_id)) ASOF JOIN positions p
+            ON p.account_id = h.account_id AND 2 * s.day + 2 > p.moment
+        GROUP BY ALL
+    ),
+    silent AS (
+        SELECT s.customer_id, s.day FROM silences s LEFT JOIN worth w USING (customer_id, day)
+        WHERE coalesce(w.assets, 0) < {SMALL}
+    ),
+    spans AS (
+        SELECT a.customer_id, a.event_day AS opened, x.event_day AS closed
+        FROM accounts a LEFT JOIN closings x USING (account_id)
+    ),
+    gone AS (
+        SELECT DISTINCT c.customer_id, c.closed AS day,
+            (SELECT min(o.opened) FROM spans o
+                WHERE o.customer_id = c.customer_id AND o.opened > c.closed) AS returned
+        FROM spans c
+        WHERE c.closed IS NOT NULL AND NOT EXISTS (FROM spans o
+            WHERE o.customer_id = c.customer_id AND o.opened <= c.closed
+                AND (o.closed IS NULL OR o.closed > c.closed))
+    ),
+    left_on AS (
+        SELECT s.place, l.day FROM spine s JOIN silent l USING (customer_id)
+        WHERE l.day >= s.as_of_day
+        UNION ALL
+        SELECT s.place, greatest(g.day, s.as_of_day) FROM spine s JOIN gone g USING (customer_id)
+        WHERE coalesce(g.returned > s.as_of_day, true)
     )
-    SELECT e.place, CAST(
-        NOT EXISTS (FROM accounts_then n WHERE n.place = e.place AND n.closed_day IS NULL)
-        OR (coalesce(o.last_own, 0) < e.end_day - 90 AND coalesce(w.assets, 0) < {_SMALL_ASSETS})
-        AS DOUBLE) AS target
-    FROM ends e LEFT JOIN own o USING (place) LEFT JOIN worth w USING (place)
+    SELECT s.place, min(l.day) AS event_day FROM spine s JOIN left_on l USING (place)
+    WHERE l.day < s.as_of_day + {{horizon}} GROUP BY 1
 """
 CHURN = LabelContract(
     question="churn",
-    version="churn/1",
-    population="Customers with an open account who moved money themselves in the last 90 days.",
+    version="churn/2",
+    population=(
+        "Customers with an open account who moved money themselves in the last 90 days, or whose"
+        " assets averaged 10,000 units of currency or more over the last 30; others are dormant."
+    ),
     outcome=(
-        "Within six months the last account is closed, or the six months end with 90 days without"
-        " an own booking and less than 10,000 units of currency left; automatic postings are no"
-        " activity."
+        "Within 3, 6 or 12 months the last account is closed, or the 90th day without an own"
+        " booking ends with less than 10,000 units of currency left, and dates the leaving;"
+        " automatic postings are no activity, and coming back later undoes nothing."
     ),
     answer="probability",
     horizon_days=182,
+    horizons=(91, 182, 365),
     status=_CHURN_STATUS,
-    target=_CHURN_TARGET,
+    target=_LEFT,
     needs=("accounts", "transactions"),
+)
+
+RUN_OFF = LabelContract(
+    question="churn",
+    version="churn.run_off/1",
+    population=(
+        "Customers with an open account whose assets averaged 10,000 units of currency or more over"
+        " the last 30 days."
+    ),
+    outcome=(
+        "In one of the next three months of 30 days the assets average half of the last month's or"
+        " less."
+    ),
+    answer="probability",
+    horizon_days=3 * MONTH,
+    status=f"""
+        WITH {HELD}, {POSITIONS}, windows AS ({_LAST_MONTH}), {MONTHLY}
+        SELECT s.place, CASE
+            WHEN NOT EXISTS (FROM held h WHERE h.place = s.place) THEN 'no_open_account'
+            WHEN m.money_days < {MONTH * SMALL} THEN 'few_assets'
+            ELSE 'scorable' END AS status
+        FROM spine s JOIN monthly m USING (place)
+    """,
+    target=f"""
+        WITH {POSITIONS},
+        windows AS (
+            SELECT place, month, customer_id, as_of_day + {MONTH} * (month - 1) AS since,
+                2147483647 AS known_before
+            FROM spine, (SELECT unnest(range(0, {{horizon}} // {MONTH} + 1)) AS month)
+        ), {MONTHLY}
+        SELECT place, CAST(2 * min(money_days) FILTER (month > 0)
+            <= sum(money_days) FILTER (month = 0) AS DOUBLE) AS target
+        FROM monthly GROUP BY place
+    """,
+    needs=("accounts", "balances"),
 )

@@ -1,14 +1,15 @@
 """The contract of a label: who is asked about, what counts, by when it is known."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from typing import Literal
+from typing import Literal, Self
 
 from data.errors import TrainingError
 from training.labels.default import DefaultDefinition
 
 Answer = Literal["probability", "money"]
 SCORABLE = "scorable"
+HORIZON = "horizon_days"  # the column that tells a row's horizon: a model's last input
 
 
 @dataclass(frozen=True)
@@ -20,12 +21,15 @@ class LabelContract:
         version: changes when any other field does.
         population: who is asked about, as a sentence; ``status`` is the same as SQL.
         outcome: what counts, as a sentence; ``target`` is the same as SQL.
-        horizon_days: the outcome window, from the as-of day on.
+        horizon_days: the outcome window, from the as-of day on; with several, the main one.
         gap_days: days between the as-of day and the window.
         lag_days: days after the window until its facts are known.
         status: SQL over ``spine`` giving (place, status): scorable, or why not. It reads only
             facts known before the as-of day.
         target: SQL over ``spine`` giving (place, target).
+        horizons: outcome windows that one model answers, shortest first; none for one window.
+            ``target`` then gives (place, event_day): the day of the first event within the
+            longest, so that whoever left within a horizon has left within every longer one.
         clouded: SQL over ``spine`` giving (place, reason) of rows whose outcome would teach
             another question. It may read the future: serving answers these rows all the same.
         needs: tables without which nobody can be labelled.
@@ -50,6 +54,7 @@ class LabelContract:
     gap_days: int = 0
     lag_days: int = 31
     spine: Literal["month_ends", "day_before_loan", "day_before_credit"] = "month_ends"
+    horizons: tuple[int, ...] = ()
     default: DefaultDefinition | None = None
     notes: tuple[str, ...] = ()
 
@@ -60,10 +65,37 @@ class LabelContract:
                 f" and a lag of {self.lag_days} days overlap what the features see; each is at"
                 " least 0."
             )
+        if self.horizons and self.horizon_days not in self.horizons:
+            raise TrainingError(
+                f"label {self.version}: its main horizon of {self.horizon_days} days is none of"
+                f" {self.horizons}."
+            )
+        if list(self.horizons) != sorted(set(self.horizons)):
+            raise TrainingError(f"label {self.version}: its horizons have to rise.")
+
+    @property
+    def windows(self) -> tuple[int, ...]:
+        """Every horizon, shortest first."""
+        return self.horizons or (self.horizon_days,)
+
+    @property
+    def longest(self) -> int:
+        """The longest horizon."""
+        return self.windows[-1]
+
+    def known_after(self, horizon: int) -> timedelta:
+        """From the as-of day until the outcome of a horizon is fully known."""
+        return timedelta(self.gap_days + horizon + self.lag_days)
 
     def mature(self, as_of: date, last: date) -> bool:
-        """Whether the outcome of ``as_of`` is fully known on the last day of the data."""
-        return as_of + timedelta(self.gap_days + self.horizon_days + self.lag_days) <= last
+        """Whether the outcome of ``as_of`` is fully known, for every horizon, on the last day."""
+        return as_of + self.known_after(self.longest) <= last
+
+    def without_longest(self) -> Self | None:
+        """The contract of the shorter horizons; None where the longest is the main one."""
+        if self.longest == self.horizon_days:
+            return None
+        return replace(self, horizons=self.horizons[:-1])
 
 
 # A customer's accounts that were open, as far as the bank knew before the as-of day.

@@ -10,7 +10,7 @@ from data.errors import TrainingError
 from data.warehouse import Warehouse
 from features.profile import day_number
 from features.spine import extent
-from training.labels.contract import SCORABLE, LabelContract
+from training.labels.contract import HORIZON, SCORABLE, LabelContract
 
 COVERAGE_SLACK = 31  # days: bookings may be rare at the end of a history
 
@@ -69,10 +69,11 @@ def _covered_until(warehouse: Warehouse, asked: pd.DataFrame) -> pd.Series:
 def label(warehouse: Warehouse, contract: LabelContract, spine: pd.DataFrame) -> Labelled:
     """Label a spine; rows outside the population, immature, uncovered or clouded are left out.
 
-    They are counted by reason.
+    They are counted by reason: for their outcome once a horizon, else once.
 
     Returns:
-        Labelled rows with customer_id, as_of, target (float), in spine order.
+        Labelled rows with customer_id, as_of, target (float), in spine order; where the contract
+        has several horizons one row for each, shortest first, with ``horizon_days``.
 
     Raises:
         TrainingError: a table that the label needs has no rows, or an outcome is not a number.
@@ -83,32 +84,47 @@ def label(warehouse: Warehouse, contract: LabelContract, spine: pd.DataFrame) ->
     rows = spine[["customer_id", "as_of"]].reset_index(drop=True)
     asked = spine_query(rows)
     _, last = extent(warehouse)
-    status = pd.Series(statuses(warehouse, contract, rows))
-    ends = asked["as_of_day"] + contract.gap_days + contract.horizon_days
+    status = pd.Series(statuses(warehouse, contract, rows), dtype=object)
     covered = _covered_until(warehouse, asked)
-    status[(status == SCORABLE) & (ends + contract.lag_days > day_number(last))] = "immature"
-    status[(status == SCORABLE) & (covered < ends)] = "outcome_not_covered"
     begin = asked.assign(as_of_day=asked["as_of_day"] + contract.gap_days)
-    target = warehouse.frame(
-        _OUTCOMES.format(target=contract.target.format(horizon=contract.horizon_days)), spine=begin
-    )
-    broken = target.loc[target["broken"], "place"]
-    if odd := int((status[broken] == SCORABLE).sum()):
-        raise TrainingError(
-            f"{contract.version}: {odd} of {len(rows)} labels are not numbers; what the outcome is"
-            " made of has to be mended before it can teach."
-        )
-    rows["target"] = target.set_index("place")["target"].reindex(rows.index)
+    targets = _targets(warehouse, contract, begin, status == SCORABLE)
     if contract.clouded:
-        clouded = warehouse.frame(
-            contract.clouded.format(horizon=contract.horizon_days), spine=begin
-        )
+        clouded = warehouse.frame(contract.clouded.format(horizon=contract.longest), spine=begin)
         reason = clouded.set_index("place")["reason"].reindex(rows.index)
         status = status.mask((status == SCORABLE) & reason.notna(), reason)
-    status[(status == SCORABLE) & rows["target"].isna()] = "no_outcome"
-    counts = status[status != SCORABLE].value_counts()
+    kept, outcomes = [], []
+    for horizon, target in targets.items():
+        told = status.copy()
+        ends = begin["as_of_day"] + horizon
+        told[(told == SCORABLE) & (ends + contract.lag_days > day_number(last))] = "immature"
+        told[(told == SCORABLE) & (covered < ends)] = "outcome_not_covered"
+        told[(told == SCORABLE) & target.isna()] = "no_outcome"
+        several = {HORIZON: horizon} if contract.horizons else {}
+        kept.append(rows.assign(target=target, **several)[told == SCORABLE])
+        outcomes.append(told[(status == SCORABLE) & (told != SCORABLE)])
+    counts = pd.concat([status[status != SCORABLE], *outcomes]).value_counts()
     left_out = {str(reason): int(count) for reason, count in counts.items()}
-    return Labelled(rows[status == SCORABLE].reset_index(drop=True), left_out)
+    found = pd.concat(kept).sort_index(kind="stable").reset_index(drop=True)
+    return Labelled(found, left_out)
+
+
+def _targets(
+    warehouse: Warehouse, contract: LabelContract, begin: pd.DataFrame, asked: "pd.Series[bool]"
+) -> dict[int, "pd.Series[float]"]:
+    """Horizon -> the target of each place; of dated events whether they fall within it."""
+    query = contract.target.format(horizon=contract.longest)
+    if not contract.horizons:
+        query = _OUTCOMES.format(target=query)
+    told = warehouse.frame(query, spine=begin).set_index("place").reindex(asked.index)
+    if contract.horizons:
+        ahead = told["event_day"] - begin["as_of_day"]  # missing where nothing happened
+        return {h: (ahead < h).astype(np.float64) for h in contract.horizons}
+    if odd := int((told["broken"].eq(True) & asked).sum()):
+        raise TrainingError(
+            f"{contract.version}: {odd} of {len(begin)} labels are not numbers; what the outcome is"
+            " made of has to be mended before it can teach."
+        )
+    return {contract.horizon_days: told["target"]}
 
 
 def loan_spine(warehouse: Warehouse) -> pd.DataFrame:
