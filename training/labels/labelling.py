@@ -33,7 +33,9 @@ _COVERED = """
 
 
 # A frame tells what is not a number and what is not known apart no more.
-_OUTCOMES = "SELECT *, coalesce(isnan(CAST(target AS DOUBLE)), false) AS broken FROM ({target})"
+_OUTCOMES = (
+    "SELECT *, coalesce(NOT isfinite(CAST(target AS DOUBLE)), false) AS broken FROM ({target})"
+)
 
 
 def spine_query(spine: pd.DataFrame) -> pd.DataFrame:
