@@ -215,3 +215,8 @@ def test_every_question_is_held_against_the_truth(examined: Figures) -> None:
         assert figures["rows_without_truth"] < 0.01 * figures["rows"]
         assert 0 < figures["realised"]["auc"] <= 1
     assert 0.5 < examined["lifetime_value"]["share"] < 1.01
+    assert "churn.run_off" not in examined  # the truth tells no chance of it
+    horizons = examined["churn"]["horizons"]
+    assert list(horizons) == ["91d", "182d", "365d"]
+    assert horizons["182d"]["share"] == examined["churn"]["share"]
+    assert all(0.1 < figures["share"] < 1 for figures in horizons.values())

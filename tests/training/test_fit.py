@@ -5,6 +5,8 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.special import expit
 
 import training.fit
@@ -12,7 +14,7 @@ from data.errors import TooFewEvents, TrainingError
 from features.definition import Array
 from training.fit import Calibration, Fitted, calibrate, fit, fold_in
 from training.judge import auc
-from training.labels import CHURN, LIFETIME_VALUE
+from training.labels import CHURN, HORIZON, LIFETIME_VALUE
 from training.recipes import Recipe
 from training.search import SPACE
 from training.trees import Forest
@@ -152,6 +154,45 @@ def test_a_feature_that_must_raise_the_score_never_lowers_it(fitted: Fitted) -> 
         values[:, 2] = use
         said.append(np.asarray(fitted.booster.predict(values, raw_score=True)))
     assert (np.diff(np.array(said), axis=0) >= 0).all()
+
+
+def nested(seed: int = 0) -> pd.DataFrame:
+    """Rows of three horizons; who has left within one has left within every longer one."""
+    rows = rows_of(seed)
+    luck = np.random.default_rng(seed + 1).random(len(rows))
+    each = []
+    for horizon, level in zip(CHURN.horizons, (-3.0, -2.0, -1.0), strict=True):
+        chance = expit(1.5 * rows["spend_90d"] - rows["tenure_days"] + level)
+        target = (luck < chance).astype(float)
+        each.append(rows.assign(target=target, **{HORIZON: horizon}))
+    return pd.concat(each, ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def several() -> Fitted:
+    return fit(RECIPE, nested(), (*FEATURES, HORIZON))
+
+
+@given(
+    values=st.lists(st.floats(allow_infinity=False), min_size=3, max_size=3),
+    days=st.lists(st.integers(0, 1000), min_size=2, max_size=5),
+)
+@settings(deadline=None)
+def test_a_longer_horizon_never_lowers_the_score(
+    several: Fitted, values: list[float], days: list[int]
+) -> None:
+    forest = Forest.from_text(text(several))
+    said = forest.margin(np.array([[*values, float(day)] for day in sorted(days)]))
+    assert (np.diff(said) >= 0).all()
+
+
+def test_each_horizon_foretells_its_own_events(several: Fitted) -> None:
+    fresh = pd.concat([nested(seed) for seed in (9, 10, 11)])
+    for _, rows in fresh.groupby(HORIZON):
+        foretold = np.asarray(several.booster.predict(rows[[*FEATURES, HORIZON]].to_numpy()))
+        error = np.sqrt((foretold * (1 - foretold)).sum())
+        # Both the draw of the 3,600 fresh rows and that of the 1,200 taught ones err.
+        assert abs(foretold.sum() - rows["target"].sum()) < 3 * error * np.sqrt(1 + 3)
 
 
 def test_f25_features_that_are_the_same_for_everybody_are_refused() -> None:
