@@ -54,8 +54,9 @@ def test_each_horizon_trains_until_its_outcome_is_known_before_the_first_test_da
     first = days[-TEST_DATES]
     assert sorted(set(parts.test["as_of"])) == days[-TEST_DATES:]
     assert parts.test["horizon_days"].value_counts().nunique() == 1
-    for horizon, taught in parts.train.groupby("horizon_days"):
-        window = timedelta(int(str(horizon)) + CHURN.lag_days)
+    for horizon in CHURN.horizons:
+        taught = parts.train[parts.train["horizon_days"] == horizon]
+        window = timedelta(horizon + CHURN.lag_days)
         assert max(taught["as_of"]) + window <= first
         assert min(day for day in days if day > max(taught["as_of"])) + window > first
     assert not set(parts.train["customer_id"]) & set(parts.test["customer_id"])
