@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from data.errors import NotReady, ReleaseError, UnknownQuestion
 from data.settings import settings
 from features.definition import Array
-from serving.reasons import Reason, reasons
+from serving.reasons import Reason, column_reasons, reasons
 from training.labels import OFFERED, SCORABLE
 from training.recipes import QUESTIONS
 from training.release import Release, champions, not_trained, read
@@ -79,7 +79,7 @@ class Model:
         explainer = Explainer(
             Forest.from_text(release.model), cache=settings().home / "cache" / "tables"
         )
-        if tuple(explainer.forest.feature_names) != release.card.features:
+        if tuple(explainer.forest.feature_names) != release.card.tree_features:
             raise ReleaseError(f"{folder}: the trees and the card disagree on the features.")
         margins, _ = explainer.explain(release.golden_rows)
         if tuple(float(margin).hex() for margin in margins) != release.golden_margins:
@@ -114,7 +114,9 @@ class Model:
             margin=float(margins[0]),
             base_value=self.explainer.base_value,
             contributions=pushes,
-            reasons=reasons(pushes, values, card.typical),
+            reasons=column_reasons(card.columns, pushes, values, card.typical)
+            if card.columns
+            else reasons(pushes, values, card.typical),
             horizon=card.horizon_days,
             label_version=card.label_version,
             model=card.name,
@@ -147,23 +149,29 @@ class Profile:
 
 
 class Scorer:
-    """All champions of a home."""
+    """All champions of a home, and the models of tables that are served beside them."""
 
-    def __init__(self, models: Mapping[str, Model], untrained: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        models: Mapping[str, Model],
+        untrained: Mapping[str, str],
+        tables: Mapping[str, Model] | None = None,
+    ) -> None:
         self.models, self.untrained = dict(models), dict(untrained)
+        self.tables = dict(tables or {})
 
     @classmethod
-    def load(cls) -> Self:
-        """Load every champion under the home.
+    def load(cls, tables: Mapping[str, Model] | None = None) -> Self:
+        """Load every champion under the home; with ``tables`` there may be none.
 
         Raises:
             NotReady: there is none.
             ReleaseError: one is damaged.
         """
         found = {name: Model.load(folder) for name, folder in champions().items()}
-        if not found:
+        if not found and not tables:
             raise NotReady("no model is champion yet; ./zhike training train --promote makes some.")
-        return cls(found, not_trained())
+        return cls(found, not_trained(), tables)
 
     @staticmethod
     def named(questions: Sequence[str]) -> dict[str, list[str]]:

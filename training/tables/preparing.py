@@ -28,6 +28,14 @@ LEAST_EVENTS = 30
 
 
 @dataclass(frozen=True)
+class TableRecipe(Recipe):
+    """A recipe whose features a table declares; what is protected was left out before."""
+
+    def __post_init__(self) -> None:
+        """No catalogue has a table's columns."""
+
+
+@dataclass(frozen=True)
 class Asked:
     """What is asked of which file.
 
@@ -90,7 +98,7 @@ def prepare(asked: Asked) -> Prepared:
     spine = spine.iloc[target.known].reset_index(drop=True).assign(target=target.values)
     label = _label(asked, said, target)
     require_events(
-        Recipe(asked.question, label, ()), target.values, LEAST_EVENTS, f"in {asked.path.name}"
+        TableRecipe(asked.question, label, ()), target.values, LEAST_EVENTS, f"in {asked.path.name}"
     )
     holds = {name: find(raw, name, said) for name in others}
     found = [one.taken(target.known) for one in holds.values() if isinstance(one, Found)]

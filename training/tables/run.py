@@ -33,9 +33,9 @@ from training.judge import (
 from training.recipes import Recipe
 from training.tables.columns import Column
 from training.tables.finding import Found, column, encoded
-from training.tables.preparing import Asked, Prepared, prepare, refuse_full
+from training.tables.preparing import Asked, Prepared, TableRecipe, prepare, refuse_full
 from training.tables.rival import NAMED, simple_margins
-from training.tables.split import FOLDS, folds_of
+from training.tables.split import FOLDS, Apart, folds_of
 
 GENTLE = {
     "max_depth": 6,
@@ -43,14 +43,6 @@ GENTLE = {
     "bagging_fraction": 0.6,
     "feature_fraction_bynode": 0.4,
 }
-
-
-@dataclass(frozen=True)
-class TableRecipe(Recipe):
-    """A recipe whose features a table declares; what is protected was left out before."""
-
-    def __post_init__(self) -> None:
-        """No catalogue has a table's columns."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +104,7 @@ def train_table(asked: Asked, report: Report | None = None) -> TableModel:
     if not chosen:
         raise TrainingError(f"{asked.path.name} has no column left to learn from.")
     say("fit and judge", 1, 4)
-    made = _with_benchmark(_made(asked, prepared, chosen), prepared)
+    made = _with_benchmark(_made(asked, prepared, chosen, prepared.apart), prepared)
     say("protected columns", 2, 4)
     protection = _protection(asked, prepared, made, chosen, protected) if protected else None
     say("card", 3, 4)
@@ -152,8 +144,7 @@ class Made:
     judgement: Judgement
 
 
-def _made(asked: Asked, prepared: Prepared, chosen: Sequence[Found]) -> Made:
-    apart = prepared.apart
+def _made(asked: Asked, prepared: Prepared, chosen: Sequence[Found], apart: Apart) -> Made:
     taught = np.flatnonzero(apart.train)
     columns = tuple(column(one, prepared.said, taught) for one in chosen)
     recipe = _recipe(asked, prepared, columns)
@@ -187,8 +178,8 @@ def _recipe(asked: Asked, prepared: Prepared, columns: tuple[Column, ...]) -> Re
         names,
         {name: one.direction for name, one in pairs},
         leaves=31,
-        rounds=900,
-        shrinkage=0.02,
+        rounds=600,
+        shrinkage=0.03,
         smallest_leaf=int(np.clip(prepared.apart.train.sum() // 200, 10, 100)),
         categorical=tuple(name for name, one in pairs if one.kind == "category"),
         parameters=GENTLE,
@@ -249,11 +240,12 @@ def _protection(
     other = [one for one in prepared.found if not used or one.name not in protected]
     if not other:
         return None
-    theirs = _made(asked, prepared, other)
+    once = replace(prepared.apart, repetitions=min(1, prepared.apart.repetitions))
+    theirs = _made(asked, prepared, other, once)
     named = f"{'without' if used else 'with'} {', '.join(columns)}"
     difference = compare(
-        made.stacked,
-        made.judged.calibrated,
+        theirs.stacked,
+        made.judged.calibrated[: len(theirs.stacked)],
         theirs.judged.calibrated,
         made.recipe.label.answer,
         named,
@@ -275,9 +267,10 @@ def _card(
     names = [one.name for one in made.columns]
     medians = made.train[list(fitted.features)].median()
     declared = hashlib.sha256("".join(c.model_dump_json() for c in made.columns).encode())
-    protected = {one for one in prepared.found if prepared.said.is_protected(one.name)}
     aside = {
-        one.name: "a protected attribute, not allowed" for one in protected if one.name not in names
+        one.name: "a protected attribute, not allowed"
+        for one in prepared.found
+        if prepared.said.is_protected(one.name) and one.name not in names
     }
     return release.ReleaseCard(
         name=model_name(asked),

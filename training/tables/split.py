@@ -17,7 +17,7 @@ from training.tables.declaration import Declaration
 from training.tables.finding import texts_of
 from training.tables.reading import Raw
 
-FOLDS, REPETITIONS, MANY_REPETITIONS, MANY_ROWS = 5, 2, 4, 10_000
+FOLDS, REPETITIONS = 5, 2
 LEAST_CUSTOMERS = 50
 TESTED = 0.2
 ONE_PERIOD = "the whole table"
@@ -133,5 +133,4 @@ def in_folds(ids: list[str]) -> Apart:
             f"{customers} different customers; at least {LEAST_CUSTOMERS} are needed for folds."
         )
     everybody = np.ones(len(ids), dtype=bool)
-    repetitions = REPETITIONS if len(ids) >= MANY_ROWS else MANY_REPETITIONS
-    return Apart(everybody, everybody, repetitions, {})
+    return Apart(everybody, everybody, REPETITIONS, {})
