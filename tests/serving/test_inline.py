@@ -17,12 +17,13 @@ from serving.scoring import Model, Scorer
 from tests.serving.conftest import knocking
 from tests.serving.test_replay import fresh
 from tests.training.mart import DECLARED, mart, written
+from training.tables.columns import Value
 from training.tables.preparing import Asked
 from training.tables.run import TableModel, train_table
 from training.trees import Forest
 
 NAME = "table.feature_mart"
-ROW = {
+ROW: dict[str, Value] = {
     "負債 ratio, %": 61.5, "region": "east", "grade": 2, "digital": True, "visits": None,
 }  # fmt: skip
 REPLAY = """
@@ -158,7 +159,7 @@ def test_inline_scores_are_the_same_on_every_database(database: Database, model:
     client = knocking(Scorer({}, {}, {NAME: model}), database, make_key(database, "a test"))
     assert (
         ask(client, ROW).json()["scores"][NAME]["margin"] == inline(model, ROW).scores[NAME].margin
-    )  # type: ignore[arg-type]
+    )
 
 
 def test_two_releases_of_one_name_are_not_served(made: TableModel) -> None:

@@ -27,12 +27,13 @@ from data.errors import (
 from tests.requirements import CHECKOUT
 from tests.training.mart import DECLARED, ROWS, dated, mart, written
 from training import release
-from training.tables.columns import Column, coded
+from training.tables.columns import Column, Value, coded
 from training.tables.declaration import Declaration, read_declaration
 from training.tables.finding import Found, find
 from training.tables.preparing import Asked, prepare
 from training.tables.reading import read_table
 from training.tables.run import TableModel, train_table
+from training.trees import Forest
 
 KEYS = [
     "rows", "auc", "auc_interval", "auc_within_period", "calibration_slope", "o_e",
@@ -98,7 +99,7 @@ def test_a_declared_direction_binds_the_trees(made: TableModel) -> None:
     found = release.read(made.folder)
     debt = np.tile(found.golden_rows[5], (50, 1))
     debt[:, 0] = np.linspace(0, 300, 50)
-    assert (np.diff(release.Forest.from_text(found.model).margin(debt)) >= 0).all()
+    assert (np.diff(Forest.from_text(found.model).margin(debt)) >= 0).all()
     assert made.card.columns[0].direction == 1
 
 
@@ -341,7 +342,7 @@ COLUMNS = (
     Column(name="region", kind="category", categories=("north", "7")),
     Column(name="digital", kind="flag", low=0, high=1),
 )
-SOUND = {"income": 5.5, "region": "north", "digital": True}
+SOUND: dict[str, Value] = {"income": 5.5, "region": "north", "digital": True}
 
 
 def test_values_become_what_the_trees_read() -> None:
@@ -378,10 +379,10 @@ def test_what_the_training_never_saw_is_read_as_declared_and_remarked_on() -> No
     ],
 )
 def test_values_that_cannot_be_read_are_refused_by_name(
-    values: dict[str, object], told: str
+    values: dict[str, Value], told: str
 ) -> None:
     with pytest.raises(BadFeatures) as refusal:
-        coded(COLUMNS, values)  # type: ignore[arg-type]
+        coded(COLUMNS, values)
     assert told in str(refusal.value)
 
 
