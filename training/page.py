@@ -325,13 +325,14 @@ def _protected(told: Mapping[str, Any], found: Mapping[str, Any]) -> str:
     rival, used = found["comparison"], found["used"]
     names = ", ".join(found["columns"])
     ours = told["judgement"]
+    keys = (main, "calibration_slope", "o_e")
+    judged = (
+        ("this model", ours["metrics"], ours["intervals"]),
+        (rival["rival"], found["metrics"], found["intervals"]),
+    )
     rows = [
-        (name, *(cell for key in keys for cell in (_number(m.get(key)), _span(s.get(key)))))
-        for keys in ((main, "calibration_slope", "o_e"),)
-        for name, m, s in (
-            ("this model", ours["metrics"], ours["intervals"]),
-            (rival["rival"], found["metrics"], found["intervals"]),
-        )
+        (name, *(cell for key in keys for cell in (_number(figures[key]), _span(spans.get(key)))))
+        for name, figures, spans in judged
     ]
     heads = ("model", NAMES[main], "95 %", "slope", "95 %", "O/E", "95 %")
     told_in_words = (
@@ -342,9 +343,9 @@ def _protected(told: Mapping[str, Any], found: Mapping[str, Any]) -> str:
     return _section(
         "Protected columns",
         _p(
-            f"{told_in_words} on the same rows its {NAMES[main]} is {rival['difference']:+.4f} from"
-            f" that of the model {'without' if used else 'with'} them (95 % interval"
-            f" {rival['interval'][0]:+.4f} to {rival['interval'][1]:+.4f})."
+            f"{told_in_words} on the same rows its {NAMES[main]} differs by"
+            f" {rival['difference']:+.4f} from that of the model {'without' if used else 'with'} them"
+            f" (95 % interval {rival['interval'][0]:+.4f} to {rival['interval'][1]:+.4f})."
         )
         + _table(heads, rows, (1, 3, 5)),
     )

@@ -82,7 +82,7 @@ def show(made: TableModel) -> None:
     for rival in (made.judgement.benchmark, made.protection and made.protection.difference):
         if rival:
             low, high = rival.interval
-            told = f"{rival.difference:+.4f} against {rival.rival}, {low:+.4f} to {high:+.4f}"
+            told = f"{rival.difference:+.4f} to {rival.rival}, 95 % {low:+.4f} to {high:+.4f}"
             out.print(plain(told))
     out.print(plain(f"{card.name} version {card.version} in {made.folder}"), soft_wrap=True)
 
