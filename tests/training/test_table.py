@@ -364,10 +364,8 @@ def test_what_the_training_never_saw_is_read_as_declared_and_remarked_on() -> No
 @pytest.mark.parametrize(
     "values, told",
     [
-        (
-            {"income": 1.0},
-            "region is missing (send null where it is not known); digital is missing",
-        ),
+        ({"regoin": "x"}, "regoin is not a feature of this model; income is missing (send null"),
+        ({"income": 1.0}, "region is missing; digital is missing"),
         ({**SOUND, "incme": 1}, "incme is not a feature of this model"),
         ({**SOUND, "a\x00b": 1}, "one with an impossible name is not a feature"),
         ({**SOUND, "income": "5"}, "income must be a finite number"),

@@ -93,11 +93,14 @@ def coded(columns: tuple[Column, ...], given: Mapping[str, Value]) -> tuple[Arra
 
 def _absent(columns: tuple[Column, ...], given: Mapping[str, Value]) -> list[str]:
     known = {column.name for column in columns}
-    absent = [f"{c.name} is missing (send null where it is not known)" for c in columns]
     return [
-        *(text for text, c in zip(absent, columns, strict=True) if c.name not in given),
         *(f"{_named(name)} is not a feature of this model" for name in given if name not in known),
+        *(f"{one.name} is missing{_hint(one)}" for one in columns if one.name not in given),
     ]
+
+
+def _hint(column: Column) -> str:
+    return " (send null where it is not known)" if column.missing else ""
 
 
 def _named(name: str) -> str:
