@@ -76,6 +76,10 @@ class UnknownCustomer(ZhikeError):
     """Nobody with this identifier at the as-of date."""
 
 
+class BadFeatures(ZhikeError):
+    """Values sent with a request that a model cannot read."""
+
+
 class UnknownQuestion(ZhikeError):
     """A question nobody has a model for."""
 

@@ -1,6 +1,7 @@
 """Commands of the serving floor: score the book, one customer, serve, keys, the audit chain."""
 
 from datetime import date
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ from data.terminal import application, note, out, plain, progress, run, show_tab
 from data.warehouse import Warehouse
 from serving.answering import answer, as_json
 from serving.book import BookRun, newest_book, publish_newest, score_book
+from serving.inline import load_tables
 from serving.keys import make_key
 from serving.publication import manifest_now, published
 from serving.reasons import Language
@@ -114,10 +116,13 @@ def explain_refusal(
 def serve_api(
     host: Annotated[str, typer.Option(help="Loopback address.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+    release: Annotated[
+        list[Path] | None, typer.Option(help="Folder of a table's release to serve as well.")
+    ] = None,
 ) -> None:
     """Serve the API until stopped."""
     listener = listen(host, port)
-    scorer, database = Scorer.load(), migrated()
+    scorer, database = Scorer.load(load_tables(release or [])), migrated()
     shown = listener.getsockname()
     out.print(f"serving on http://{shown[0]}:{shown[1]}")
     serve(listener, scorer, database)

@@ -2,17 +2,19 @@
 
 import logging
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
 
 from data.database import Database
 from data.errors import (
     AdditivityBroken,
+    BadFeatures,
     NotReady,
     Unauthorised,
     UnknownCustomer,
@@ -20,17 +22,20 @@ from data.errors import (
     ZhikeError,
 )
 from serving.answering import answer
+from serving.inline import InlineAnswer, answer_inline
 from serving.keys import Caller, caller
 from serving.reasons import Language
 from serving.scoring import Answer, Scorer
 from serving.strict import BadRequest, strict
 from training.recipes import QUESTIONS
+from training.tables.columns import Value
 
 _log = logging.getLogger(__name__)
 STATUS: dict[type[ZhikeError], int] = {
     Unauthorised: 401,
     UnknownCustomer: 404,
     UnknownQuestion: 404,
+    BadFeatures: 422,
     NotReady: 503,
     AdditivityBroken: 500,
 }
@@ -41,26 +46,51 @@ HEADERS: dict[int, dict[str, str]] = {
 
 
 class ScoreRequest(BaseModel):
-    """Whose scores, and which."""
+    """Whose scores and which; or, of a bank's own table, a model and the features to read."""
 
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
         json_schema_extra={
-            "examples": [{"customer_id": "C000000042", "questions": ["churn", "propensity"]}]
+            "examples": [
+                {"customer_id": "C000000042", "questions": ["churn", "propensity"]},
+                {"model": "table.mart", "features": {"income": 4200, "region": "north"}},
+            ]
         },
     )
 
-    customer_id: Annotated[str, Field(pattern=r"^[!-~]{1,64}$")]
+    customer_id: Annotated[str, Field(pattern=r"^[!-~]{1,64}$")] = ""
     questions: Annotated[
         list[Annotated[str, Field(pattern=r"^[a-z_.]{1,40}$")]],
         Field(min_length=1, max_length=20),
     ] = list(QUESTIONS)
     language: Language = "en"
+    model: Annotated[str, Field(pattern=r"^table\.[a-z0-9_]{1,40}$")] = ""
+    features: Annotated[dict[str, Value], Field(max_length=2_000)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        whose, read = bool(self.customer_id), bool(self.model) and self.features is not None
+        whole = self.model_fields_set <= (_KNOWN if whose else _INLINE)
+        if whose == read or not whole:
+            raise PydanticCustomError(
+                "one_of_two", "send customer_id, with questions if you like, or model and features"
+            )
+        return self
+
+
+_KNOWN = {"customer_id", "questions", "language"}
+_INLINE = {"model", "features", "language"}
 
 
 class ScoreResponse(Answer):
     """The scores, and the number of their audit record."""
+
+    audit: int
+
+
+class InlineResponse(InlineAnswer):
+    """The score of features that were sent, and the number of its audit record."""
 
     audit: int
 
@@ -123,8 +153,13 @@ def scores(
     scorer: Scoring,
     store: Store,
     asked: Annotated[ScoreRequest, Depends(strict(ScoreRequest))],
-) -> ScoreResponse:
-    """Scores of a known customer, with exact reasons."""
+) -> ScoreResponse | InlineResponse:
+    """Scores of a known customer, or of features that are sent, with exact reasons."""
+    if asked.features is not None:
+        told, sequence = answer_inline(
+            scorer, store, asked.model, asked.features, language=asked.language, actor=who.name
+        )
+        return InlineResponse(audit=sequence, **dict(told))
     given, sequence = answer(
         scorer,
         store,

@@ -1,7 +1,7 @@
 """Contributions told as reasons, the strongest first, in three languages."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +11,7 @@ from features.catalogue import CATALOGUE
 from features.definition import Reasons, Unit
 from features.reason_groups import GROUP_OF, ReasonGroup
 from training.points import POINTS_TO_DOUBLE
+from training.tables.columns import Column
 
 MOST = 5
 FLOOR = 0.02  # of the strongest reason; below it a reason is noise
@@ -22,6 +23,7 @@ _ASKED = {
     "lifetime_value": Reasons("the expected contribution", "預期貢獻度", "预期贡献度"),
     "propensity": Reasons("the chance of taking it up", "申辦機率", "购买概率"),
     "credit_risk": Reasons("the risk of default", "違約風險", "违约风险"),
+    "outcome": Reasons("the answer", "預測值", "预测值"),
 }
 _PUSHES: Mapping[Direction, Reasons] = {
     "raises": Reasons("raises", "提高", "提高"),
@@ -108,13 +110,7 @@ def reasons(
         if name in GROUP_OF:
             members.setdefault(GROUP_OF[name].name, {})[name] = push
     sums = {group: math.fsum(pushes.values()) for group, pushes in members.items()}
-    ranked = sorted(sums.items(), key=lambda item: (-abs(item[1]), item[0]))
-    least = FLOOR * abs(ranked[0][1]) if ranked else 0.0
-    return [
-        reason_of(members[group], values, typical, told)
-        for group, push in ranked[:MOST]
-        if push and abs(push) >= least
-    ]
+    return [reason_of(members[group], values, typical, told) for group, _ in _strongest(sums)]
 
 
 def reason_of(
@@ -129,15 +125,59 @@ def reason_of(
     return _reason(lead, push, values[lead], typical.get(lead), told)
 
 
+def column_reasons(
+    columns: Sequence[Column],
+    contributions: Mapping[str, float],
+    values: Mapping[str, float],
+    typical: Mapping[str, float | None],
+    told: Told,
+) -> list[Reason]:
+    """The same for a table's columns; a category's value is told in the text alone."""
+    named = {column.name: column for column in columns}
+    found = []
+    for name, push in _strongest(contributions):
+        column, value, usual = named[name], values[name], typical.get(name)
+        number = column.kind != "category"
+        stands = f"{column.text} {column.shown(value)}"
+        beside = None if usual is None else column.shown(usual)
+        found.append(
+            Reason(
+                group=name,
+                feature=name,
+                text=_sentence(stands, beside, _direction(push), told),
+                value=value if number and not math.isnan(value) else None,
+                typical=usual if number else None,
+                contribution=push,
+                impact=push * told.impact,
+                points=_points(push, told),
+                direction=_direction(push),
+            )
+        )
+    return found
+
+
+def _strongest(pushes: Mapping[str, float]) -> list[tuple[str, float]]:
+    ranked = sorted(pushes.items(), key=lambda item: (-abs(item[1]), item[0]))
+    least = FLOOR * abs(ranked[0][1]) if ranked else 0.0
+    return [(name, push) for name, push in ranked[:MOST] if push and abs(push) >= least]
+
+
 def _lead(pushes: Mapping[str, float], push: float) -> str:
     """The feature that pushes most in the direction of its group."""
     sign = math.copysign(1.0, push)
     return min(pushes, key=lambda name: (-sign * pushes[name], name))
 
 
+def _direction(push: float) -> Direction:
+    return "raises" if push > 0 else "lowers"
+
+
+def _points(push: float, told: Told) -> float | None:
+    return -push * POINTS_TO_DOUBLE / math.log(2) if told.question == "credit_risk" else None
+
+
 def _reason(name: str, push: float, value: float, typical: float | None, told: Told) -> Reason:
-    direction: Direction = "raises" if push > 0 else "lowers"
-    points = -push * POINTS_TO_DOUBLE / math.log(2) if told.question == "credit_risk" else None
+    direction = _direction(push)
     return Reason(
         group=GROUP_OF[name].name,
         feature=name,
@@ -146,7 +186,7 @@ def _reason(name: str, push: float, value: float, typical: float | None, told: T
         typical=typical,
         contribution=push,
         impact=push * told.impact,
-        points=points,
+        points=_points(push, told),
         direction=direction,
     )
 
@@ -156,15 +196,21 @@ def text(name: str, value: float, typical: float | None, direction: Direction, t
     feature, language = CATALOGUE[name], told.language
     stands = f"{said(feature.reasons, language)} {shown(value, feature.unit, language)}"
     group = _named(GROUP_OF[name], feature.reasons, language)
+    usual = None if typical is None else shown(typical, feature.unit, language)
+    return _sentence(f"{group}{stands}", usual, direction, told)
+
+
+def _sentence(stands: str, usual: str | None, direction: Direction, told: Told) -> str:
+    """Where the customer stands, where others do, and which way that pushes."""
+    language = told.language
     pushes = said(_PUSHES[direction], language)
     asked = said(_ASKED[told.question], language)
-    usual = None if typical is None else shown(typical, feature.unit, language)
     if language == "en":
         beside = f" (typical {usual})" if usual else ""
-        return f"{group}{stands}{beside} {pushes} {asked}"
+        return f"{stands}{beside} {pushes} {asked}"
     word = "一般客戶" if language == "zh-TW" else "一般客户"
     beside = f"（{word} {usual}）" if usual else ""
-    return f"{group}{stands}{beside}，{pushes}{asked}"
+    return f"{stands}{beside}，{pushes}{asked}"
 
 
 def _named(group: ReasonGroup, feature: Reasons, language: Language) -> str:

@@ -15,7 +15,7 @@ from data.errors import NotReady, ReleaseError, UnknownQuestion
 from data.settings import settings
 from features.definition import Array
 from serving.credit import CreditRisk, credit
-from serving.reasons import Language, Reason, Told, impact_of_a_unit, reasons
+from serving.reasons import Language, Reason, Told, column_reasons, impact_of_a_unit, reasons
 from training.labels import SCORABLE
 from training.losses import Exposure
 from training.recipes import QUESTIONS, recipes
@@ -100,7 +100,7 @@ class Model:
         explainer = Explainer(
             Forest.from_text(release.model), cache=settings().home / "cache" / "tables"
         )
-        if tuple(explainer.forest.feature_names) != release.card.features:
+        if tuple(explainer.forest.feature_names) != release.card.tree_features:
             raise ReleaseError(f"{folder}: the trees and the card disagree on the features.")
         margins, _ = explainer.explain(release.golden_rows)
         if tuple(float(margin).hex() for margin in margins) != release.golden_margins:
@@ -158,12 +158,20 @@ class Model:
                 margin=margin,
                 base_value=self.explainer.base_value,
                 contributions=(pushes := dict(zip(card.features, pushed, strict=True))),
-                reasons=reasons(pushes, values, card.typical, self._told(margin, language)),
+                reasons=self._reasons(pushes, values, self._told(margin, language)),
             )
             for horizon, margin, pushed in zip(
                 horizons, *(found.tolist() for found in self.explain(rows)), strict=True
             )
         ]
+
+    def _reasons(
+        self, pushes: Mapping[str, float], values: Mapping[str, float], told: Told
+    ) -> list[Reason]:
+        card = self.release.card
+        if card.columns:
+            return column_reasons(card.columns, pushes, values, card.typical, told)
+        return reasons(pushes, values, card.typical, told)
 
     def _told(self, margin: float, language: Language) -> Told:
         card = self.release.card
@@ -210,23 +218,29 @@ class Profile:
 
 
 class Scorer:
-    """All champions of a home."""
+    """All champions of a home, and the models of tables that are served beside them."""
 
-    def __init__(self, models: Mapping[str, Model], untrained: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        models: Mapping[str, Model],
+        untrained: Mapping[str, str],
+        tables: Mapping[str, Model] | None = None,
+    ) -> None:
         self.models, self.untrained = dict(models), dict(untrained)
+        self.tables = dict(tables or {})
 
     @classmethod
-    def load(cls) -> Self:
-        """Load every champion under the home.
+    def load(cls, tables: Mapping[str, Model] | None = None) -> Self:
+        """Load every champion under the home; with ``tables`` there may be none.
 
         Raises:
             NotReady: there is none.
             ReleaseError: one is damaged.
         """
         found = {name: Model.load(folder) for name, folder in champions().items()}
-        if not found:
+        if not found and not tables:
             raise NotReady("no model is champion yet; ./zhike training train --promote makes some.")
-        return cls(found, not_trained())
+        return cls(found, not_trained(), tables)
 
     @staticmethod
     def named(questions: Sequence[str]) -> dict[str, list[str]]:

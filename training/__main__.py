@@ -15,6 +15,7 @@ from training.outbox import Outbox, waiting
 from training.recipes import QUESTIONS
 from training.release import champions, read
 from training.run import NotTrained, Outcome, Seek, Trained, train
+from training.tables.command import table
 
 app = application("Train the questions, promote versions, show models.")
 
@@ -86,6 +87,9 @@ for _question in QUESTIONS:
     app.command(_question, help=f"Train {_question}: short for train --question {_question}.")(
         _train_alone(_question)
     )
+
+
+app.command("table")(table)
 
 
 @app.command("sync")

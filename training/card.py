@@ -28,6 +28,10 @@ EXPLAINED_ROWS = 400
 LIFE_BEGINS, LIFE_ENDS = "<!--life-->", "<!--/life-->"
 
 PURPOSE: Mapping[str, str] = {
+    "outcome": (
+        "Estimates the chance of the outcome below, as the bank's own table defines it. What the"
+        " figure may be used for is for the bank to say and to approve."
+    ),
     "churn": (
         "Tells which customers are about to leave, so that their manager speaks with them in time."
         " It is not meant for prices, limits or the refusal of service."
@@ -52,6 +56,12 @@ OWN_PURPOSE: Mapping[str, str] = {
     ),
 }
 LIMITS: Mapping[str, tuple[str, ...]] = {
+    "outcome": (
+        (
+            "Population, outcome and columns are as the table has them; whether each was known"
+            " before the outcome, nobody but its maker can tell."
+        ),
+    ),
     "churn": (
         (
             "Churn is judged by own activity and balances at this bank; why a customer leaves is not"
@@ -98,13 +108,8 @@ LIMITS: Mapping[str, tuple[str, ...]] = {
         ),
     ),
 }
-COMMON_LIMITS = (
-    (
-        "Fairness between protected groups is not part of this report; protected attributes are not"
-        " among the features."
-    ),
-    "The intervals cover the luck of drawing customers, not a change of the world.",
-)
+UNFAIR = "Fairness between protected groups is not part of this report; protected attributes are"
+COMMON_LIMITS = ("The intervals cover the luck of drawing customers, not a change of the world.",)
 GUIDANCE = (
     "Arranged for a review under model risk guidance in force (in the United States SR 26-2, which"
     " replaced SR 11-7 in April 2026). It is documentation; it claims no compliance with that or"
@@ -178,6 +183,9 @@ def report(about: ReleaseCard, material: Material, importance: Array) -> dict[st
                 "search": about.search,
             },
             "features": _features(about, material, importance),
+            "table": {"unused": about.unused, "protected": about.protected}
+            if about.columns
+            else None,
             "judgement": about.judgement,
             "reliability": reliability(value, target, about.answer),
             "grades": _grades(about, value, target),
@@ -195,9 +203,12 @@ def report(about: ReleaseCard, material: Material, importance: Array) -> dict[st
     return told
 
 
+_TIMELESS = "Judged over folds of customers, not out of time: nothing tells how it fares later."
+
+
 def _grades(about: ReleaseCard, value: Array, target: Array) -> dict[str, Any] | None:
     """The backtest by grade; None where the answer is no 12-month PD."""
-    if about.question != "credit_risk" or not about.horizon_days:
+    if about.question != "credit_risk" or not about.horizon_days or about.columns:
         return None
     return {"scale": SCALE, "rows": by_grade(value, target)}
 
@@ -215,6 +226,11 @@ def _own_limits(about: ReleaseCard) -> list[str]:
             f"Gates, rivals and pictures are of the main horizon of {about.horizon_days} days; the"
             " figures of the other horizons stand beside them."
         )
+    used = [one.name for one in about.columns if one.data_class == "protected"]
+    told = f"features: {', '.join(used)}" if used else "not among the features"
+    limits.append(f"{UNFAIR} {told}.")
+    if about.columns:
+        return limits + ([] if about.lineage.test_dates else [_TIMELESS])
     if about.question == "credit_risk" and not about.horizon_days:
         limits.append("The outcome is the loan's final status, not default within 12 months.")
     if str(about.judgement.get("protocol", "")).endswith("folds"):
@@ -242,7 +258,7 @@ def _features(about: ReleaseCard, material: Material, importance: Array) -> list
         found.append(
             {
                 "name": name,
-                **_entry(name),
+                **_entry(about, name),
                 "direction": {1: "raises only", -1: "lowers only"}.get(direction, "free"),
                 "weight": float(weight),
                 "median": about.typical[name],
@@ -253,12 +269,21 @@ def _features(about: ReleaseCard, material: Material, importance: Array) -> list
     return sorted(found, key=lambda one: (-float(str(one["weight"])), str(one["name"])))
 
 
-def _entry(name: str) -> dict[str, str]:
-    if name == HORIZON:
-        about = "Days ahead that the question looks; no reason, but in the sum."
-        return {"about": about, "unit": "days", "data_class": "ordinary"}
-    entry = CATALOGUE[name]
-    return {"about": entry.sentence, "unit": entry.unit, "data_class": entry.data_class}
+def _entry(about: ReleaseCard, name: str) -> dict[str, str]:
+    """What the catalogue says of a feature, or the release of a table's column."""
+    if about.horizons and name == HORIZON:
+        told = "Days ahead that the question looks; no reason, but in the sum."
+        return {"about": told, "unit": "days", "data_class": "ordinary"}
+    column = next((one for one in about.columns if one.name == name), None)
+    if column is None:
+        entry = CATALOGUE[name]
+        return {"about": entry.sentence, "unit": entry.unit, "data_class": entry.data_class}
+    common = f", most often {column.shown(0.0)}" if column.kind == "category" else ""
+    return {
+        "about": f"{column.about}{common}".removeprefix(", "),
+        "unit": column.kind,
+        "data_class": column.data_class,
+    }
 
 
 def _csi(before: Array, after: Array) -> float | None:

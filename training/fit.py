@@ -55,7 +55,12 @@ def fit(recipe: Recipe, rows: pd.DataFrame, features: tuple[str, ...]) -> Fitted
     rows = rows.sort_values(keys).reset_index(drop=True)
     _refuse_bad(recipe, rows, features)
     parameters = _parameters(recipe, features)
-    data = lgb.Dataset(rows[list(features)], rows["target"], free_raw_data=False)
+    data = lgb.Dataset(
+        rows[list(features)],
+        rows["target"],
+        categorical_feature=list(recipe.categorical),
+        free_raw_data=False,
+    )
     folds = _folds(rows["customer_id"])
     found = lgb.cv(
         parameters,
@@ -165,6 +170,7 @@ def _parameters(recipe: Recipe, features: tuple[str, ...]) -> dict[str, Any]:
         "force_col_wise": True,
         "num_threads": 1,
         "verbosity": -1,
+        **recipe.parameters,
         **recipe.tuned,
     }
 

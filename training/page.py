@@ -74,11 +74,12 @@ def render(told: Mapping[str, Any], pictures: Mapping[str, str], begins: str, en
     parts = (
         _header(told),
         _section("Purpose", _p(told["purpose"])),
-        _section("What is asked", _asked(told["label"])),
+        _section("What is asked", _asked(told["label"], own=bool(told.get("table")))),
         _section("Gates", _gates(told["gates"])),
-        _section("Data", _data(told["data"])),
+        _section("Data", _data(told["data"], own=bool(told.get("table")))),
         _section("Performance on customers it has never seen", _performance(told, pictures)),
         _section("What moves the score", _features(told["features"], pictures["shap"])),
+        _table_columns(told),
         _section("Stability", _stability(told, pictures["scores"])),
         _section("How it is made", _method(told["method"])),
         _section(
@@ -114,10 +115,12 @@ def _header(told: Mapping[str, Any]) -> str:
     standing = told["gates"]["standing"]
     badge = f'<span class="badge {standing}">{STANDING[standing]}</span>'
     trainer = f" · trained by {escape(told['trainer'])}" if told["trainer"] else ""
+    last = told["data"]["data_until"]
+    until = f" · data until {escape(last)}" if last else ""
     return (
         f'<header><div class="over">Model card</div><h1>{escape(told["title"])}</h1>'
         f"{badge} &nbsp;version {escape(told['version'])}{trainer}"
-        f" · data until {escape(told['data']['data_until'])}</header>{_headline(told)}"
+        f"{until}</header>{_headline(told)}"
     )
 
 
@@ -143,14 +146,15 @@ def _headline(told: Mapping[str, Any]) -> str:
     )
 
 
-def _asked(label: Mapping[str, Any]) -> str:
+def _asked(label: Mapping[str, Any], own: bool) -> str:
     days = label["horizon_days"]
+    final = "as the table defines it" if own else "final status of the loan"
     return _table(
         ("", ""),
         [
             ("Population", label["population"]),
             ("Outcome", label["outcome"]),
-            ("Horizon", f"{days} days from the as-of date" if days else "final status of the loan"),
+            ("Horizon", f"{days} days from the as-of date" if days else final),
             *_beside(label),
             ("Label contract", _code(label["version"])),
             *(("Said with every answer", note) for note in label["notes"]),
@@ -191,7 +195,7 @@ def _finding(gate: Mapping[str, Any]) -> str:
     return "" if told else f"<br>{escape(gate['finding'])}"
 
 
-def _data(data: Mapping[str, Any]) -> str:
+def _data(data: Mapping[str, Any], own: bool) -> str:
     rows = [
         (
             name,
@@ -208,7 +212,8 @@ def _data(data: Mapping[str, Any]) -> str:
         ("sample", "rows", "customers", "events", "mean outcome", "as-of dates"), rows, (1, 2, 3, 4)
     )
     text += _p(
-        f"Source: {data['source']}. Warehouse manifest {data['manifest'][:16]}, feature catalogue"
+        f"Source: {data['source']}. {'File' if own else 'Warehouse manifest'}"
+        f" {data['manifest'][:16]}, {'columns' if own else 'feature catalogue'}"
         f" {data['catalogue'][:16]}."
     )
     text += "".join(_p(f"Note: {note}") for note in data["notes"])
@@ -367,6 +372,51 @@ def _features(features: Sequence[Mapping[str, Any]], picture: str) -> str:
         + f"<details><summary>All {len(rows)} features</summary>"
         + _table(head, rows[12:], (4, 5, 6))
         + "</details>"
+    )
+
+
+def _table_columns(told: Mapping[str, Any]) -> str:
+    """Of a bank's own table: what protected columns are worth, and which are not used and why."""
+    table = told.get("table")
+    if not table:
+        return ""
+    text = _protected(told, table["protected"]) if table["protected"] else ""
+    if table["unused"]:
+        text += _section(
+            "Columns that are not used",
+            _table(("column", "why"), [(_code(n), why) for n, why in table["unused"].items()]),
+        )
+    return text
+
+
+def _protected(told: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    main = "normalised_gini" if told["answer"] == "money" else "auc"
+    rival, used = found["comparison"], found["used"]
+    names = ", ".join(found["columns"])
+    ours = told["judgement"]
+    keys = (main, "calibration_slope", "o_e")
+    judged = (
+        ("this model", ours["metrics"], ours["intervals"]),
+        (rival["rival"], found["metrics"], found["intervals"]),
+    )
+    rows = [
+        (name, *(cell for key in keys for cell in (_number(figures[key]), _span(spans.get(key)))))
+        for name, figures, spans in judged
+    ]
+    heads = ("model", NAMES[main], "95 %", "slope", "95 %", "O/E", "95 %")
+    told_in_words = (
+        f"This model reads the protected columns {names}, because whoever trained it allowed them;"
+        if used
+        else f"This model does not read the protected columns {names};"
+    )
+    return _section(
+        "Protected columns",
+        _p(
+            f"{told_in_words} on the same rows its {NAMES[main]} differs by"
+            f" {rival['difference']:+.4f} from that of the model {'without' if used else 'with'} them"
+            f" (95 % interval {rival['interval'][0]:+.4f} to {rival['interval'][1]:+.4f})."
+        )
+        + _table(heads, rows, (1, 3, 5)),
     )
 
 

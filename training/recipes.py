@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from data.errors import TrainingError, UnknownQuestion
 from features.catalogue import CATALOGUE
@@ -47,6 +48,8 @@ class Recipe:
         monotone: feature -> +1 or -1, the direction a banker insists on.
         leaves, rounds, shrinkage, smallest_leaf: size and pace of the trees.
         least_events: outcomes of the rarer kind needed to train and to test.
+        categorical: features whose values are codes without an order.
+        parameters: of LightGBM, where they differ from what ``fit`` takes.
         tuned: LightGBM's parameters that a search put in the place of the usual ones.
 
     Raises:
@@ -63,6 +66,8 @@ class Recipe:
     shrinkage: float = 0.06
     smallest_leaf: int = 50
     least_events: tuple[int, int] = (20, 5)
+    categorical: tuple[str, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     tuned: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

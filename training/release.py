@@ -24,6 +24,7 @@ from data.errors import ReleaseError
 from data.settings import settings
 from data.warehouse import canonical_json, file_digest, flush, replace_file
 from features.definition import Array
+from training.tables.columns import Column
 from training.trees import Forest
 
 FILES = ("model.txt", "release.json", "golden.json", "card.json")
@@ -46,7 +47,11 @@ class Lineage(BaseModel):
 
 
 class ReleaseCard(BaseModel):
-    """Everything about a model but its trees."""
+    """Everything about a model but its trees.
+
+    A model of a bank's own table declares its ``columns`` with their code books, says of others
+    why they are ``unused``, and what leaving out protected ones costs.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -73,11 +78,24 @@ class ReleaseCard(BaseModel):
     notes: tuple[str, ...] = ()
     definition: dict[str, str] = {}
     answer_notes: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
+    unused: dict[str, str] = {}
+    protected: dict[str, Any] | None = None
 
     @property
     def profiled(self) -> tuple[str, ...]:
         """The inputs that a profile holds: all but the horizon, which comes last."""
         return self.features[:-1] if self.horizons else self.features
+
+    @property
+    def tree_features(self) -> tuple[str, ...]:
+        """What the trees call the features; a table's columns may have names that trees cannot."""
+        return tree_names(len(self.columns)) if self.columns else self.features
+
+
+def tree_names(count: int) -> tuple[str, ...]:
+    """What trees call the columns of a table."""
+    return tuple(f"column_{place}" for place in range(count))
 
 
 @dataclass(frozen=True)
@@ -95,7 +113,12 @@ class Release:
 
 
 def write(
-    about: ReleaseCard, model: str, rows: Array, report: Mapping[str, Any], page: str = ""
+    about: ReleaseCard,
+    model: str,
+    rows: Array,
+    report: Mapping[str, Any],
+    page: str = "",
+    folder: Path | None = None,
 ) -> Path:
     """Write a release whole or not at all.
 
@@ -104,6 +127,7 @@ def write(
         rows: profiles to draw the golden rows from, shape (n, features).
         report: the validation report, plain values.
         page: the report as HTML.
+        folder: where to, empty or not there yet; by default its place under the home.
 
     Raises:
         ReleaseError: there is already a release of this name and version, the model's text
@@ -125,9 +149,11 @@ def write(
     digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in contents.items()}
     contents["digests.json"] = canonical_json({**digests, "release": _together(digests)})
     contents[PAGE] = page
-    folder = settings().releases / about.name / about.version
-    if folder.exists():
-        raise ReleaseError(f"{folder} is there already; a release is never written twice.")
+    if folder is None:
+        folder = settings().releases / about.name / about.version
+        if folder.exists():
+            raise ReleaseError(f"{folder} is there already; a release is never written twice.")
+    folder = folder.absolute()
     draft = draft_of(folder)
     shutil.rmtree(draft, ignore_errors=True)
     try:

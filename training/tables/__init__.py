@@ -1,0 +1,1 @@
+"""A bank's own table: one file of finished columns, from its declaration to a release."""
