@@ -55,7 +55,7 @@ def score_book(
     """Profile, publish and score every customer as of a day.
 
     The output holds, for each model, customer_id, status, value, margin, base_value and one
-    contribution a feature.
+    contribution a feature; for money also low and high, the ends of its interval.
 
     Raises:
         NotReady: no model is champion.
@@ -106,12 +106,15 @@ def _scored(model: Model, profiles: Profiles, standing: list[str]) -> pa.Table:
     card = model.release.card
     fits = np.array([told == SCORABLE for told in standing])
     empty = np.full(len(standing), np.nan)
-    columns = {"margin": empty, "value": empty} | dict.fromkeys(card.features, empty)
+    ends = ("low", "high") if card.spread else ()
+    columns = dict.fromkeys(("margin", "value", *ends), empty) | dict.fromkeys(card.features, empty)
     if fits.any():
         rows = profiles.frame.loc[fits, list(card.features)].to_numpy(np.float64)
         margins, contributions = model.explain(rows)
         found = {"margin": margins, "value": np.array([model.value(m) for m in margins.tolist()])}
         found |= {f: contributions[:, i] for i, f in enumerate(card.features)}
+        if card.spread:
+            found["low"], found["high"] = card.spread.intervals(margins)
         columns = {name: _placed(values, fits) for name, values in found.items()}
     return pa.table(
         {

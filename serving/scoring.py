@@ -41,6 +41,8 @@ class Score(BaseModel):
     reason: str | None = None
     value: float | None = None
     unit: str | None = None
+    interval: tuple[float, float] | None = None
+    coverage: float | None = None
     margin: float | None = None
     base_value: float | None = None
     contributions: dict[str, float] | None = None
@@ -111,6 +113,8 @@ class Model:
             status=status,
             value=self.value(float(margins[0])),
             unit=card.unit,
+            interval=card.spread.interval(float(margins[0])) if card.spread else None,
+            coverage=card.spread.coverage if card.spread else None,
             margin=float(margins[0]),
             base_value=self.explainer.base_value,
             contributions=pushes,

@@ -56,8 +56,8 @@ LIMITS: Mapping[str, tuple[str, ...]] = {
             " change, so does what the figures mean."
         ),
         (
-            "The interval of a single customer's amount is not stated; the intervals here are of the"
-            " figures over all test customers."
+            "A single customer's interval is as wide as held-out customers of that worth needed; it"
+            " promises its coverage over all customers, not for each."
         ),
     ),
     "propensity": (

@@ -26,6 +26,7 @@ NAMES = {
     "correlation": "Correlation",
     "mae": "Mean absolute error",
     "mean": "Mean outcome",
+    "coverage": "Share within the interval of 90 %",
 }
 STYLE = """
 :root { color-scheme: light; --ink: #23303f; --soft: #5c6b7a; --line: #dfe5ea; --accent: #1f5f8b; }

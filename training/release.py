@@ -24,6 +24,7 @@ from data.errors import ReleaseError
 from data.settings import settings
 from data.warehouse import canonical_json, file_digest, replace_file
 from features.definition import Array
+from training.conformal import Spread
 from training.trees import Forest
 
 FILES = ("model.txt", "release.json", "golden.json", "card.json")
@@ -68,6 +69,7 @@ class ReleaseCard(BaseModel):
     lineage: Lineage
     provisional: bool
     trainer: str = ""
+    spread: Spread | None = None
     notes: tuple[str, ...] = ()
 
 

@@ -23,6 +23,7 @@ from training.judge import (
     Margins,
     judge,
     margins,
+    with_coverage,
     with_stability,
 )
 from training.labels import LabelContract, Labelled, label, loan_spine
@@ -199,6 +200,8 @@ def _made(recipe: Recipe, found: Labelled, parts: Split, profiles: Profiles) -> 
     if not parts.folds:
         taught = margins(fitted, train_rows).calibrated
         judgement = with_stability(judgement, taught, said.calibrated, test_rows)
+    if fitted.spread and not parts.folds:
+        judgement = with_coverage(judgement, fitted.spread, said.calibrated, test_rows)
     ours = said.calibrated
     judgement = replace(
         judgement,
@@ -283,6 +286,7 @@ def _registered(
         provisional=provisional,
         trainer=trainer,
         notes=manifest.notes,
+        spread=fitted.spread,
     )
     taught = margins(fitted, train_rows).calibrated
     report, page = model_card.make(
