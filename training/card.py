@@ -256,9 +256,17 @@ def reliability(value: Array, target: Array, answer: str) -> list[dict[str, floa
                 "observed": total / n,
                 "low": low,
                 "high": high,
+                **_over(float(value[rows].sum()), n, total / n, low, high),
             }
         )
     return found
+
+
+def _over(expected: float, n: int, *observed: float) -> dict[str, float]:
+    """Observed over expected with the ends of its interval; none where nothing is expected."""
+    names = ("o_e", "o_e_low", "o_e_high")
+    ratios = (one * n / expected if expected else float("nan") for one in observed)
+    return dict(zip(names, ratios, strict=True))
 
 
 def lift_table(value: Array, target: Array) -> list[dict[str, float]]:

@@ -58,7 +58,7 @@ def fit(recipe: Recipe, rows: pd.DataFrame, features: tuple[str, ...]) -> Fitted
         return _fit_money(recipe, rows, features)
     parameters = _parameters(recipe, features)
     data = lgb.Dataset(rows[list(features)], rows["target"], free_raw_data=False)
-    held_out, rounds = _held_out(recipe, parameters, rows, data)
+    held_out, rounds = _held_out(recipe, parameters, rows, features, data)
     raw = lgb.train(parameters, data, num_boost_round=rounds)
     calibration = calibrate(held_out, rows["target"].to_numpy(), recipe.label.answer)
     return Fitted(
@@ -80,7 +80,7 @@ def _fit_money(recipe: Recipe, rows: pd.DataFrame, features: tuple[str, ...]) ->
         base = np.asarray(stairs.predict(rows[list(features)].to_numpy(), raw_score=True))
     learnt = base + winsorised(target - base)
     data = lgb.Dataset(rows[list(features)], learnt, init_score=base, free_raw_data=False)
-    held_out, rounds = _held_out(recipe, parameters, rows, data)
+    held_out, rounds = _held_out(recipe, parameters, rows, features, data)
     held_out += base
     data = lgb.Dataset(rows[list(features)], learnt, free_raw_data=False)
     raw = lgb.train(parameters, data, num_boost_round=rounds, init_model=stairs)
@@ -92,7 +92,11 @@ def _fit_money(recipe: Recipe, rows: pd.DataFrame, features: tuple[str, ...]) ->
 
 
 def _held_out(
-    recipe: Recipe, parameters: dict[str, Any], rows: pd.DataFrame, data: lgb.Dataset
+    recipe: Recipe,
+    parameters: dict[str, Any],
+    rows: pd.DataFrame,
+    features: tuple[str, ...],
+    data: lgb.Dataset,
 ) -> tuple[Array, int]:
     """What boosters that never saw a customer say of it, and the number of rounds they need."""
     folds = _folds(rows["customer_id"])
@@ -106,10 +110,9 @@ def _held_out(
     )
     cvbooster = cast(lgb.CVBooster, found["cvbooster"])
     rounds = max(cvbooster.best_iteration, 1)
-    features = data.get_data().columns
     held_out = np.zeros(len(rows))
     for booster, (_, out) in zip(cvbooster.boosters, folds, strict=True):
-        told = booster.predict(rows.loc[out, features], raw_score=True, num_iteration=rounds)
+        told = booster.predict(rows.loc[out, list(features)], raw_score=True, num_iteration=rounds)
         held_out[out] = np.asarray(told, np.float64)
     return held_out, rounds
 

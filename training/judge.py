@@ -11,6 +11,7 @@ from features.definition import Array
 from training.conformal import Spread
 from training.fit import Calibration, Fitted, calibrate
 from training.labels import Answer
+from training.profit import Profit
 
 ENOUGH_EVENTS = 100
 REPETITIONS = 200
@@ -51,6 +52,7 @@ class Judgement:
     psi: float | None = None
     benchmark: Comparison | None = None
     champion: Comparison | None = None
+    profit: Profit | None = None
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ class Staircase:
     @property
     def steps(self) -> Array:
         """Where each step begins, minor units of 120 days: the floor, then equal ratios."""
-        return np.r_[0.0, np.geomspace(LOWEST, self.highest, STEPS)]
+        return np.asarray(np.r_[0.0, np.geomspace(LOWEST, self.highest, STEPS)], np.float64)
 
     @property
     def heights(self) -> Array:

@@ -7,11 +7,13 @@ from datetime import date
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from data.errors import FeatureError, TooFewEvents, TrainingError
 from data.settings import settings
 from data.warehouse import Warehouse
 from features import catalogue
+from features.definition import Array
 from features.profile import Profiles, build
 from features.spine import customers_as_of, extent, month_ends, months_before
 from training import card as model_card
@@ -27,6 +29,7 @@ from training.judge import (
     with_stability,
 )
 from training.labels import LabelContract, Labelled, label, loan_spine
+from training.profit import STAKES, Profit, profit
 from training.recipes import Recipe, chosen
 from training.rivals import against_champion, benchmark
 from training.split import TEST_DATES, Split, bucket, split
@@ -207,8 +210,14 @@ def _made(recipe: Recipe, found: Labelled, parts: Split, profiles: Profiles) -> 
         judgement,
         benchmark=benchmark(recipe, ours, train_rows, test_rows, features, parts.folds),
         champion=against_champion(recipe, ours, test_rows, parts.folds),
+        profit=_profit(recipe, ours, test_rows),
     )
     return Made(fitted, judgement, train_rows, test_rows, said)
+
+
+def _profit(recipe: Recipe, ours: Array, test_rows: pd.DataFrame) -> Profit | None:
+    stakes = STAKES.get(recipe.label.question)
+    return profit(expit(ours), _target(test_rows), stakes) if stakes else None
 
 
 def _unseen(recipe: Recipe, rows: pd.DataFrame, features: tuple[str, ...], folds: int) -> Margins:

@@ -34,8 +34,8 @@ def fitted() -> Fitted:
 
 
 def test_the_pace_is_total_over_total() -> None:
-    rows = pd.DataFrame({RECENT: [1e4] * 400, "target": [240.0] * 400})
-    assert Staircase.fitted(rows).pace == pytest.approx(0.8)  # 240 where 3 x 100 units were due
+    rows = pd.DataFrame({RECENT: [1e4] * 400, "target": [120.0, 360.0] * 200})
+    assert Staircase.fitted(rows).pace == pytest.approx(0.8)  # 240 on average, 300 due
 
 
 def test_a_step_stands_for_its_middle_and_losses_for_nothing() -> None:
