@@ -62,7 +62,8 @@ def score_book(
 
     The output holds, for each model, customer_id, status, value, margin, base_value and one
     contribution a feature; of the other horizons of a model the same, named margin@91 and so on;
-    for credit risk also grade, band, EAD, LGD, EL and what they stand on.
+    for money also low and high, the ends of its interval; for credit risk also grade, band, EAD,
+    LGD, EL and what they stand on.
 
     Raises:
         NotReady: no model is champion.
@@ -163,10 +164,13 @@ def _scored(model: Model, profiles: Profiles, standing: list[str]) -> pa.Table:
 
 def _explained(model: Model, rows: Array, horizon: int) -> dict[str, Array]:
     margins, contributions = model.explain(model.inputs(rows, horizon))
+    card = model.release.card
+    ends = card.spread.intervals(margins) if card.spread else ()
     return {
         "margin": margins,
         "value": np.array([model.value(m) for m in margins.tolist()], dtype=np.float64),
-        **{f: contributions[:, i] for i, f in enumerate(model.release.card.features)},
+        **dict(zip(("low", "high"), ends, strict=False)),
+        **{f: contributions[:, i] for i, f in enumerate(card.features)},
     }
 
 

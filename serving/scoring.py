@@ -59,6 +59,8 @@ class Score(BaseModel):
     reason: str | None = None
     value: float | None = None
     unit: str | None = None
+    interval: tuple[float, float] | None = None
+    coverage: float | None = None
     margin: float | None = None
     base_value: float | None = None
     contributions: dict[str, float] | None = None
@@ -139,6 +141,8 @@ class Model:
             unit=card.unit,
             **dict(main),
             horizons=each if card.horizons else None,
+            interval=card.spread.interval(main.margin) if card.spread else None,
+            coverage=card.spread.coverage if card.spread else None,
             label_version=card.label_version,
             model=card.name,
             version=card.version,

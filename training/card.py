@@ -74,8 +74,8 @@ LIMITS: Mapping[str, tuple[str, ...]] = {
             " change, so does what the figures mean."
         ),
         (
-            "The interval of a single customer's amount is not stated; the intervals here are of the"
-            " figures over all test customers."
+            "A single customer's interval is as wide as held-out customers of that worth needed; it"
+            " promises its coverage over all customers, not for each."
         ),
     ),
     "propensity": (
@@ -323,9 +323,17 @@ def reliability(value: Array, target: Array, answer: str) -> list[dict[str, floa
                 "observed": total / n,
                 "low": low,
                 "high": high,
+                **_over(float(value[rows].sum()), n, total / n, low, high),
             }
         )
     return found
+
+
+def _over(expected: float, n: int, *observed: float) -> dict[str, float]:
+    """Observed over expected with the ends of its interval; none where nothing is expected."""
+    names = ("o_e", "o_e_low", "o_e_high")
+    ratios = (one * n / expected if expected else float("nan") for one in observed)
+    return dict(zip(names, ratios, strict=True))
 
 
 def lift_table(value: Array, target: Array) -> list[dict[str, float]]:

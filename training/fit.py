@@ -12,7 +12,9 @@ from scipy.special import expit
 
 from data.errors import TooFewEvents, TrainingError
 from features.definition import Array
+from training.conformal import Spread
 from training.labels import HORIZON, Answer
+from training.money import RECENT, Staircase, winsorised
 from training.recipes import Recipe
 from training.split import bucket
 
@@ -37,6 +39,7 @@ class Fitted:
     features: tuple[str, ...]
     calibration: Calibration
     parameters: dict[str, Any]
+    spread: Spread | None = None
 
 
 def fit(recipe: Recipe, rows: pd.DataFrame, features: tuple[str, ...]) -> Fitted:
@@ -54,13 +57,68 @@ def fit(recipe: Recipe, rows: pd.DataFrame, features: tuple[str, ...]) -> Fitted
     keys = ["as_of", "customer_id", *([HORIZON] if HORIZON in features else [])]
     rows = rows.sort_values(keys).reset_index(drop=True)
     _refuse_bad(recipe, rows, features)
+    if recipe.label.answer == "money":
+        return _fit_money(recipe, rows, features)
     parameters = _parameters(recipe, features)
-    data = lgb.Dataset(
+    target = rows["target"].to_numpy(np.float64)
+    data = _dataset(recipe, rows, features, target)
+    held_out, rounds = _held_out(recipe, parameters, rows, features, data)
+    raw = lgb.train(parameters, data, num_boost_round=rounds)
+    calibration = calibrate(held_out, target, recipe.label.answer)
+    return Fitted(
+        fold_in(raw, calibration), raw, features, calibration, {**parameters, "rounds": rounds}
+    )
+
+
+def _dataset(
+    recipe: Recipe,
+    rows: pd.DataFrame,
+    features: tuple[str, ...],
+    target: Array,
+    base: Array | None = None,
+) -> lgb.Dataset:
+    return lgb.Dataset(
         rows[list(features)],
-        rows["target"],
+        target,
+        init_score=base,
         categorical_feature=list(recipe.categorical),
         free_raw_data=False,
     )
+
+
+def _fit_money(recipe: Recipe, rows: pd.DataFrame, features: tuple[str, ...]) -> Fitted:
+    """An amount: a staircase where there is recent contribution, trees for what it leaves.
+
+    The slope is learnt on held-out amounts without their tails, the intercept on all of them, so
+    that the total is that of what was realised.
+    """
+    target, parameters = rows["target"].to_numpy(np.float64), _parameters(recipe, features)
+    stairs, base, pace = None, np.zeros(len(rows)), None
+    if RECENT in features:
+        staircase = Staircase.fitted(rows)
+        stairs, pace = staircase.booster(rows, features), staircase.pace
+        base = np.asarray(stairs.predict(rows[list(features)].to_numpy(), raw_score=True))
+    learnt = base + winsorised(target - base)
+    data = _dataset(recipe, rows, features, learnt, base)
+    held_out, rounds = _held_out(recipe, parameters, rows, features, data)
+    held_out += base
+    data = _dataset(recipe, rows, features, learnt)
+    raw = lgb.train(parameters, data, num_boost_round=rounds, init_model=stairs)
+    slope = calibrate(held_out, learnt, "money").slope
+    calibration = Calibration(slope, float(np.mean(target) - slope * np.mean(held_out)))
+    spread = Spread.of(slope * held_out + calibration.intercept, target)
+    told = {**parameters, "rounds": rounds, "pace": pace}
+    return Fitted(fold_in(raw, calibration), raw, features, calibration, told, spread)
+
+
+def _held_out(
+    recipe: Recipe,
+    parameters: dict[str, Any],
+    rows: pd.DataFrame,
+    features: tuple[str, ...],
+    data: lgb.Dataset,
+) -> tuple[Array, int]:
+    """What boosters that never saw a customer say of it, and the number of rounds they need."""
     folds = _folds(rows["customer_id"])
     found = lgb.cv(
         parameters,
@@ -76,11 +134,7 @@ def fit(recipe: Recipe, rows: pd.DataFrame, features: tuple[str, ...]) -> Fitted
     for booster, (_, out) in zip(cvbooster.boosters, folds, strict=True):
         told = booster.predict(rows.loc[out, list(features)], raw_score=True, num_iteration=rounds)
         held_out[out] = np.asarray(told, np.float64)
-    raw = lgb.train(parameters, data, num_boost_round=rounds)
-    calibration = calibrate(held_out, rows["target"].to_numpy(), recipe.label.answer)
-    return Fitted(
-        fold_in(raw, calibration), raw, features, calibration, {**parameters, "rounds": rounds}
-    )
+    return held_out, rounds
 
 
 def fold_losses(recipe: Recipe, rows: pd.DataFrame, features: tuple[str, ...]) -> Iterator[float]:
@@ -183,7 +237,7 @@ def _folds(customers: pd.Series) -> list[tuple[np.ndarray[Any, Any], np.ndarray[
 def calibrate(margin: Array, target: Array, answer: Answer) -> Calibration:
     """Slope and intercept that make held-out margins honest.
 
-    Least squares for money; the logistic likelihood for probabilities (Platt 1999, without
+    Least squares for money (see ``_fit_money`` for its intercept); the logistic likelihood for probabilities (Platt 1999, without
     smoothing of the targets). A slope that is not positive would turn the order around; then
     only the intercept is fitted.
     """

@@ -1,10 +1,12 @@
 """What a version must show before it may answer."""
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from features.catalogue import CATALOGUE
+from training.conformal import Spread
 from training.judge import ENOUGH_EVENTS, MAIN, Interval
 from training.recipes import PURPOSES
 from training.release import ReleaseCard
@@ -13,6 +15,7 @@ Verdict = Literal["passed", "refused", "held", "insufficient evidence", "not app
 Standing = Literal["passed", "provisional", "held", "refused"]
 SLOPE, OBSERVED_OVER_EXPECTED = (0.9, 1.1), (0.95, 1.05)
 MOST_PSI = 0.25
+COVERAGE_SLACK = 0.02
 TOO_GOOD = 0.99
 NAMED = {"auc": "AUC", "normalised_gini": "normalised Gini"}
 
@@ -96,6 +99,7 @@ def gates(card: ReleaseCard) -> GateReport:
             _not_too_good(metrics.get("auc")),
             within("calibration slope", "calibration_slope", SLOPE),
             within("observed over expected", "o_e", OBSERVED_OVER_EXPECTED),
+            *_covered(card.spread, within),
             _stable(found.get("psi"), spans.get("psi"), events),
             _better_than("simple benchmark", main, found.get("benchmark"), events),
             _better_than("champion", main, found.get("champion"), events),
@@ -113,6 +117,15 @@ def _may_serve(question: str, features: tuple[str, ...]) -> Gate:
     if foreign:
         return Gate(name, "refused", f"{', '.join(foreign)} may not serve {purpose}")
     return Gate(name, "passed", f"all {len(features)} features may serve {purpose}")
+
+
+def _covered(
+    spread: Spread | None, within: Callable[[str, str, Interval], Gate]
+) -> tuple[Gate, ...]:
+    if spread is None:
+        return ()
+    low, high = spread.coverage - COVERAGE_SLACK, spread.coverage + COVERAGE_SLACK
+    return (within("coverage of the interval", "coverage", (low, high)),)
 
 
 def _evidence(events: int) -> Gate:

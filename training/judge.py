@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from features.definition import Array
+from training.conformal import Spread
 from training.fit import Calibration, Fitted, calibrate
 from training.labels import HORIZON, Answer
+from training.profit import Profit
 
 ENOUGH_EVENTS = 100
 REPETITIONS = 200
@@ -65,6 +67,7 @@ class Judgement:
     benchmark: Comparison | None = None
     champion: Comparison | None = None
     horizons: dict[str, HorizonFigures] = field(default_factory=dict)
+    profit: Profit | None = None
 
 
 @dataclass(frozen=True)
@@ -228,6 +231,19 @@ def with_stability(judged: Judgement, train: Array, test: Array, rows: pd.DataFr
     spans = bootstrap(rows, {"psi": lambda weight: population_stability(train, test, weight)})
     return replace(
         judged, psi=population_stability(train, test), intervals={**judged.intervals, **spans}
+    )
+
+
+def with_coverage(
+    judged: Judgement, spread: Spread, margin: Array, rows: pd.DataFrame
+) -> Judgement:
+    """The judgement with the share of unseen customers' amounts that lie within their interval."""
+    inside = spread.covered(margin, rows["target"].to_numpy(np.float64))
+    spans = bootstrap(rows, {"coverage": lambda weight: float(np.average(inside, weights=weight))})
+    return replace(
+        judged,
+        metrics={**judged.metrics, "coverage": float(inside.mean())},
+        intervals={**judged.intervals, **spans},
     )
 
 

@@ -26,6 +26,7 @@ NAMES = {
     "correlation": "Correlation",
     "mae": "Mean absolute error",
     "mean": "Mean outcome",
+    "coverage": "Share within the interval of 90 %",
 }
 STYLE = """
 :root { color-scheme: light; --ink: #23303f; --soft: #5c6b7a; --line: #dfe5ea; --accent: #1f5f8b; }
@@ -258,6 +259,7 @@ def _performance(told: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
             compared,
             (1, 2, 3),
         )
+    text += _profit(found.get("profit"))
     return text + (
         '<div class="pair">'
         + _figure(
@@ -288,6 +290,27 @@ def _horizons(found: Mapping[str, Any]) -> str:
     )
 
 
+def _profit(found: Mapping[str, Any] | None) -> str:
+    if not found:
+        return ""
+    rows = [
+        ("as foretold", _number(found["expected"])),
+        ("as it came", _number(found["realised"])),
+        ("acting on everybody", _number(found["everybody"])),
+        ("with perfect foresight", _number(found["foresight"])),
+    ]
+    return (
+        "<h3>Profit at the best cut-off</h3>"
+        + _p(
+            f"In costs of one action ({found['act']}), which is assumed to bring"
+            f" {found['gain']:g} where the outcome would have come. It pays from a chance of"
+            f" {found['cut_off']:.3f} on: {found['acted']:,} test rows. Put the bank's own figures"
+            " in their place before deciding by them."
+        )
+        + _table(("acting", "profit"), rows, (1,))
+    )
+
+
 def _tenths(rows: Sequence[Mapping[str, Any]]) -> str:
     shown = [
         (
@@ -296,11 +319,12 @@ def _tenths(rows: Sequence[Mapping[str, Any]]) -> str:
             _number(row["expected"]),
             _number(row["observed"]),
             _span((row["low"], row["high"])),
+            _number(row.get("o_e")),
         )
         for number, row in enumerate(rows, 1)
     ]
-    head = ("tenth, lowest first", "rows", "expected", "observed", "95 % interval")
-    return f"<h3>Reliability by tenth of the score</h3>{_table(head, shown, (1, 2, 3, 4))}"
+    head = ("tenth, lowest first", "rows", "expected", "observed", "95 % interval", "O/E")
+    return f"<h3>Reliability by tenth of the score</h3>{_table(head, shown, (1, 2, 3, 4, 5))}"
 
 
 def _grades(found: Mapping[str, Any] | None) -> str:

@@ -141,7 +141,13 @@ _RISK_DIRECTIONS = {
 _RECIPES = (
     Recipe("churn", CHURN, _serving("service")),
     Recipe("churn.run_off", RUN_OFF, _serving("service")),
-    Recipe("lifetime_value", LIFETIME_VALUE, _serving("value")),
+    Recipe(
+        "lifetime_value",
+        LIFETIME_VALUE,
+        # What was earned ever grows with the history a bank has loaded, not with the customer.
+        tuple(name for name in _serving("value") if name != "contribution"),
+        rounds=400,
+    ),
     *(
         Recipe(f"propensity.{family}", propensity(family), _serving("marketing"))
         for family in OFFERED

@@ -24,6 +24,7 @@ from data.errors import ReleaseError
 from data.settings import settings
 from data.warehouse import canonical_json, file_digest, flush, replace_file
 from features.definition import Array
+from training.conformal import Spread
 from training.tables.columns import Column
 from training.trees import Forest
 
@@ -75,6 +76,7 @@ class ReleaseCard(BaseModel):
     provisional: bool
     search: dict[str, Any] | None = None
     trainer: str = ""
+    spread: Spread | None = None
     notes: tuple[str, ...] = ()
     definition: dict[str, str] = {}
     answer_notes: tuple[str, ...] = ()

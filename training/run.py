@@ -7,11 +7,13 @@ from datetime import date
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from data.errors import FeatureError, TooFewEvents, TrainingError
 from data.settings import settings
 from data.warehouse import Warehouse
 from features import catalogue
+from features.definition import Array
 from features.profile import Profiles, build
 from features.spine import customers_as_of, extent, month_ends, months_before
 from training import card as model_card
@@ -25,6 +27,7 @@ from training.judge import (
     judge,
     margins,
     of_horizon,
+    with_coverage,
     with_stability,
 )
 from training.labels import (
@@ -36,6 +39,7 @@ from training.labels import (
     loan_spine,
 )
 from training.outbox import Dispatch, Outbox
+from training.profit import STAKES, Profit, profit
 from training.recipes import Recipe, chosen
 from training.registry import Trial
 from training.rivals import against_champion, benchmark
@@ -272,12 +276,15 @@ def _made(recipe: Recipe, found: Labelled, parts: Split, profiles: Profiles) -> 
     if not parts.folds:
         before = margins(fitted, train_rows).calibrated
         judgement = with_stability(judgement, before, said.calibrated, test_rows)
+    if fitted.spread and not parts.folds:
+        judgement = with_coverage(judgement, fitted.spread, said.calibrated, test_rows)
     ours = said.calibrated
     judgement = replace(
         judgement,
         benchmark=benchmark(recipe, ours, train_rows, test_rows, features, parts.folds),
         champion=against_champion(recipe, ours, test_rows, parts.folds),
         horizons=by_horizon(told, tested, taught, parts.protocol) if label.horizons else {},
+        profit=_profit(recipe, ours, test_rows),
     )
     horizons = {h: _of(tested, h) for h in label.windows}
     return Made(fitted, judgement, train_rows, test_rows, said, taught, horizons)
@@ -285,6 +292,11 @@ def _made(recipe: Recipe, found: Labelled, parts: Split, profiles: Profiles) -> 
 
 def _of(rows: pd.DataFrame, horizon: int) -> pd.DataFrame:
     return rows[of_horizon(rows, horizon)].reset_index(drop=True)
+
+
+def _profit(recipe: Recipe, ours: Array, test_rows: pd.DataFrame) -> Profit | None:
+    stakes = STAKES.get(recipe.label.question)
+    return profit(expit(ours), _target(test_rows), stakes) if stakes else None
 
 
 def _unseen(recipe: Recipe, rows: pd.DataFrame, features: tuple[str, ...], folds: int) -> Margins:
@@ -379,6 +391,7 @@ def _registered(
         notes=manifest.notes,
         definition=label.default.told() if label.default else {},
         answer_notes=label.notes,
+        spread=fitted.spread,
     )
     taught = margins(fitted, train_rows).calibrated
     report, page = model_card.make(
