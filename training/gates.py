@@ -103,17 +103,20 @@ def gates(card: ReleaseCard) -> GateReport:
             _stable(found.get("psi"), spans.get("psi"), events),
             _better_than("simple benchmark", main, found.get("benchmark"), events),
             _better_than("champion", main, found.get("champion"), events),
-            _may_serve(card.question, card.features),
+            _may_serve(card),
         ),
     )
 
 
-def _may_serve(question: str, features: tuple[str, ...]) -> Gate:
+def _may_serve(card: ReleaseCard) -> Gate:
     """Refused where today's catalogue does not let every feature serve the question's purpose."""
-    name, purpose = "features may serve the purpose", PURPOSES.get(question)
+    name, purpose = "features may serve the purpose", PURPOSES.get(card.question)
+    features = card.profiled
+    if card.columns:
+        return Gate(name, "not applicable", "the catalogue does not know a bank's own columns")
     foreign = [n for n in features if n not in CATALOGUE or purpose not in CATALOGUE[n].purposes]
     if purpose is None:
-        return Gate(name, "refused", f"there is no question '{question}'")
+        return Gate(name, "refused", f"there is no question '{card.question}'")
     if foreign:
         return Gate(name, "refused", f"{', '.join(foreign)} may not serve {purpose}")
     return Gate(name, "passed", f"all {len(features)} features may serve {purpose}")

@@ -79,9 +79,9 @@ def test_the_answer_is_the_releases_own_margin_bit_for_bit(
 
 def test_reasons_speak_of_columns_by_their_names(client: TestClient) -> None:
     reasons = {r["feature"]: r for r in ask(client, ROW).json()["scores"][NAME]["reasons"]}
-    assert reasons["負債 ratio, %"]["text"].startswith("Debt over income: 61.5, typical ")
+    assert reasons["負債 ratio, %"]["text"].startswith("Debt over income 61.5 (typical ")
     assert reasons["負債 ratio, %"]["direction"] == "raises"
-    assert reasons["region"]["text"] == "region: east, typical north"
+    assert reasons["region"]["text"].startswith("region east (typical north) ")
     assert "value" not in reasons["region"]
 
 
