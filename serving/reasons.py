@@ -20,6 +20,7 @@ Direction = Literal["raises", "lowers"]
 
 _ASKED = {
     "churn": Reasons("the chance of leaving", "流失機率", "流失概率"),
+    "churn.run_off": Reasons("the chance of running assets down", "資產流出機率", "资产流失概率"),
     "lifetime_value": Reasons("the expected contribution", "預期貢獻度", "预期贡献度"),
     "propensity": Reasons("the chance of taking it up", "申辦機率", "购买概率"),
     "credit_risk": Reasons("the risk of default", "違約風險", "违约风险"),
@@ -67,11 +68,17 @@ class Reason(BaseModel):
 
 @dataclass(frozen=True)
 class Told:
-    """What a score is about: the question, and what one unit of margin means to people."""
+    """What a score is about, and what one unit of margin means to people."""
 
     question: str
     impact: float = 1.0
     language: Language = "en"
+    model: str = ""
+
+    @property
+    def asked(self) -> Reasons:
+        """What the reasons push."""
+        return _ASKED.get(self.model, _ASKED[self.question])
 
 
 def impact_of_a_unit(margin: float, base: float) -> float:
@@ -204,7 +211,7 @@ def _sentence(stands: str, usual: str | None, direction: Direction, told: Told) 
     """Where the customer stands, where others do, and which way that pushes."""
     language = told.language
     pushes = said(_PUSHES[direction], language)
-    asked = said(_ASKED[told.question], language)
+    asked = said(told.asked, language)
     if language == "en":
         beside = f" (typical {usual})" if usual else ""
         return f"{stands}{beside} {pushes} {asked}"

@@ -180,8 +180,9 @@ class Model:
     def _told(self, margin: float, language: Language) -> Told:
         card = self.release.card
         if card.answer == "money":
-            return Told(card.question, 1.0, language)
-        return Told(card.question, impact_of_a_unit(margin, self.explainer.base_value), language)
+            return Told(card.question, 1.0, language, card.name)
+        impact = impact_of_a_unit(margin, self.explainer.base_value)
+        return Told(card.question, impact, language, card.name)
 
     def inputs(self, profiles: Array, horizon: int) -> Array:
         """What the trees read (n, inputs): profiles (n, features), and the horizon as the last."""

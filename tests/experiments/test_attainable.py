@@ -30,7 +30,7 @@ from features.definition import Array
 from features.identity.run import identify
 from features.profile import build
 from training.judge import auc
-from training.labels import label
+from training.labels import HORIZON, label
 from training.recipes import Recipe, recipes
 from training.rivals import plain_logistic
 from training.run import spine_of
@@ -153,7 +153,11 @@ def simple_shares(larger_bank: Path) -> dict[str, float]:
     """Of every classifier, on the rows that its champion would learn from and be judged on."""
     with within(larger_bank / "home"):
         warehouse = Warehouse()
-        asked = [r for r in recipes(warehouse.manifest.tables) if r.label.answer == "probability"]
+        asked = [
+            r
+            for r in recipes(warehouse.manifest.tables)
+            if r.label.answer == "probability" and Truth.tells(r.name)
+        ]
         parts = {
             r.name: split(label(warehouse, r.label, spine_of(warehouse, r.label)).rows, r.label)
             for r in asked
@@ -164,11 +168,15 @@ def simple_shares(larger_bank: Path) -> dict[str, float]:
 
         truth = Truth.of(warehouse, larger_bank / "bank")
 
-    def joined(rows: pd.DataFrame) -> pd.DataFrame:
+    def joined(rows: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
+        if recipe.label.horizons:
+            rows = rows[rows[HORIZON] == recipe.label.horizon_days]
         return rows.merge(profiles, on=["customer_id", "as_of"])
 
     return {
-        r.name: simple_share((joined(parts[r.name].train), joined(parts[r.name].test)), r, truth)
+        r.name: simple_share(
+            (joined(parts[r.name].train, r), joined(parts[r.name].test, r)), r, truth
+        )
         for r in asked
     }
 
