@@ -162,14 +162,20 @@ class Draft:
 
 def _sweep(folder: Path) -> None:
     """Remove the drafts of processes that were killed."""
-    for draft in folder.glob(f"{DRAFT}*"):
-        process = int(draft.name.removeprefix(DRAFT).partition("-")[0])
-        try:
-            os.kill(process, 0)
-        except ProcessLookupError:
+    for draft in folder.glob(f"{DRAFT}[0-9]*-*"):
+        process = draft.name.removeprefix(DRAFT).partition("-")[0]
+        if process.isdecimal() and not _runs(int(process)):
             shutil.rmtree(draft, ignore_errors=True)
-        except PermissionError:
-            continue
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 def newest_snapshot() -> Snapshot:

@@ -53,9 +53,11 @@ def test_the_draft_of_a_build_that_was_killed_is_swept_away(profiles: Profiles) 
     gone.wait()
     left = settings().snapshots / f".draft-{gone.pid}-left"
     ours = settings().snapshots / f".draft-{os.getpid()}-running"
-    for draft in (left, ours):
+    foreign = settings().snapshots / ".draft-k2_x7-named"
+    for draft in (left, ours, foreign):
         draft.mkdir(parents=True)
     write_snapshot(profiles)
+    assert foreign.exists()
     assert not left.exists()
     assert ours.exists()
 
