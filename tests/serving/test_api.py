@@ -152,7 +152,7 @@ def test_the_description_is_for_those_who_have_a_key(quick_client: TestClient) -
 def test_a_known_customer_gets_all_four(client: TestClient, customer: str) -> None:
     answer = ask(client, customer)
     assert answer["customer_id"] == customer
-    assert set(answer["scores"]) == {*QUESTIONS, "credit_risk.acquisition"}
+    assert set(answer["scores"]) == {*QUESTIONS, "churn.run_off", "credit_risk.acquisition"}
     assert set(answer["scores"]["propensity"]) == set(OFFERED)
 
 

@@ -23,7 +23,7 @@ from data.settings import settings
 from serving.publication import manifest_now, published
 from serving.scoring import Scorer
 from tests.serving.test_api import ask, each
-from training.labels import SCORABLE
+from training.labels import HORIZON, SCORABLE
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 ASKED = 60
@@ -96,11 +96,13 @@ def test_mlflow_serves_the_very_scores_of_the_api(
     """Not one bit differs: both print the shortest decimal that reads back as the same number."""
     fitting = [who for who in sorted(standings) if standings[who].get(name) == SCORABLE][:ASKED]
     ours = [each(ask(client, who, name))[name]["value"] for who in fitting]
-    features = list(scorer.models[name].release.card.features)
+    card = scorer.models[name].release.card
+    features = list(card.features)
     rows: list[list[float | None]] = []
     for who in fitting:
         profile, _ = published(served, who, manifest_now())
         known = dict(zip(profile.features, profile.vector.tolist(), strict=True))
+        known[HORIZON] = card.horizon_days
         rows.append([None if math.isnan(known[f]) else known[f] for f in features])
     with mlflow_serving(f"models:/{name}@champion", tmp_path / "log") as address:
         theirs = invoke(address, features, rows)

@@ -14,7 +14,7 @@ from data.errors import TrainingError
 from data.warehouse import Warehouse
 from features.profile import Profiles, build
 from training import registry, release
-from training.labels import CHURN, LabelContract
+from training.labels import CHURN, LabelContract, propensity
 from training.recipes import Recipe
 from training.run import NotTrained, train
 
@@ -24,7 +24,9 @@ EVERYBODY = "SELECT place, 'scorable' AS status FROM spine"
 
 def asked(target: str, horizon_days: int = 182) -> LabelContract:
     """A label with an outcome of the test's own, asked of everybody."""
-    return replace(CHURN, status=EVERYBODY, target=target, horizon_days=horizon_days)
+    return replace(
+        propensity("fund"), status=EVERYBODY, clouded="", target=target, horizon_days=horizon_days
+    )
 
 
 def told(target: str) -> str:
@@ -85,7 +87,7 @@ def test_f25_one_class_or_too_few_events_are_refused_with_the_counts(
 
 
 def recipe(target: str) -> Recipe:
-    return Recipe("churn", asked(told(target)), FEATURES)
+    return Recipe("propensity.fund", asked(told(target)), FEATURES)
 
 
 @pytest.mark.slow
@@ -113,7 +115,7 @@ def test_f26_an_infinite_feature_is_refused_by_name(
 
 @pytest.mark.slow
 def test_an_outcome_window_that_has_not_ended_is_refused_with_the_dates(refused: Refused) -> None:
-    far = Recipe("churn", asked(told("place % 3 = 0"), horizon_days=1_500), FEATURES)
+    far = Recipe("propensity.fund", asked(told("place % 3 = 0"), horizon_days=1_500), FEATURES)
     reason = refused(far)
     assert "the data run from 20" in reason
     assert "an outcome of 1500 days" in reason
