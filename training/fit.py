@@ -7,6 +7,7 @@ from typing import Any, cast
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit
 
@@ -18,7 +19,10 @@ from training.money import RECENT, Staircase, winsorised
 from training.recipes import Recipe
 from training.split import bucket
 
+Fold = tuple[NDArray[np.intp], NDArray[np.intp]]  # rows that teach, and those held out
+
 FOLDS = 4
+ENOUGH_EVENTS, ENOUGH_AMOUNTS = 1_000, 20_000  # held out, that calibration stands on
 SEED = 20260630
 
 
@@ -62,9 +66,9 @@ def fit(recipe: Recipe, rows: pd.DataFrame, features: tuple[str, ...]) -> Fitted
     parameters = _parameters(recipe, features)
     target = rows["target"].to_numpy(np.float64)
     data = _dataset(recipe, rows, features, target)
-    held_out, rounds = _held_out(recipe, parameters, rows, features, data)
+    apart, held_out, rounds = _held_out(recipe, parameters, rows, features, data)
     raw = lgb.train(parameters, data, num_boost_round=rounds)
-    calibration = calibrate(held_out, target, recipe.label.answer)
+    calibration = calibrate(held_out, target[apart], recipe.label.answer)
     return Fitted(
         fold_in(raw, calibration), raw, features, calibration, {**parameters, "rounds": rounds}
     )
@@ -100,13 +104,13 @@ def _fit_money(recipe: Recipe, rows: pd.DataFrame, features: tuple[str, ...]) ->
         base = np.asarray(stairs.predict(rows[list(features)].to_numpy(), raw_score=True))
     learnt = base + winsorised(target - base)
     data = _dataset(recipe, rows, features, learnt, base)
-    held_out, rounds = _held_out(recipe, parameters, rows, features, data)
-    held_out += base
+    apart, held_out, rounds = _held_out(recipe, parameters, rows, features, data)
+    held_out += base[apart]
     data = _dataset(recipe, rows, features, learnt)
     raw = lgb.train(parameters, data, num_boost_round=rounds, init_model=stairs)
-    slope = calibrate(held_out, learnt, "money").slope
-    calibration = Calibration(slope, float(np.mean(target) - slope * np.mean(held_out)))
-    spread = Spread.of(slope * held_out + calibration.intercept, target)
+    slope = calibrate(held_out, learnt[apart], "money").slope
+    calibration = Calibration(slope, float(np.mean(target[apart]) - slope * np.mean(held_out)))
+    spread = Spread.of(slope * held_out + calibration.intercept, target[apart])
     told = {**parameters, "rounds": rounds, "pace": pace}
     return Fitted(fold_in(raw, calibration), raw, features, calibration, told, spread)
 
@@ -117,9 +121,9 @@ def _held_out(
     rows: pd.DataFrame,
     features: tuple[str, ...],
     data: lgb.Dataset,
-) -> tuple[Array, int]:
-    """What boosters that never saw a customer say of it, and the number of rounds they need."""
-    folds = _folds(rows["customer_id"])
+) -> tuple[NDArray[np.intp], Array, int]:
+    """Rows, what boosters that never saw their customers say of them, and the rounds needed."""
+    folds = _enough(_folds(rows["customer_id"]), recipe, rows)
     found = lgb.cv(
         parameters,
         data,
@@ -130,11 +134,24 @@ def _held_out(
     )
     cvbooster = cast(lgb.CVBooster, found["cvbooster"])
     rounds = max(cvbooster.best_iteration, 1)
-    held_out = np.zeros(len(rows))
-    for booster, (_, out) in zip(cvbooster.boosters, folds, strict=True):
-        told = booster.predict(rows.loc[out, list(features)], raw_score=True, num_iteration=rounds)
-        held_out[out] = np.asarray(told, np.float64)
-    return held_out, rounds
+    told = [
+        np.asarray(
+            booster.predict(rows.loc[out, list(features)], raw_score=True, num_iteration=rounds)
+        )
+        for booster, (_, out) in zip(cvbooster.boosters, folds, strict=True)
+    ]
+    apart = np.concatenate([out for _, out in folds])
+    order = np.argsort(apart)
+    return apart[order], np.concatenate(told).astype(np.float64)[order], rounds
+
+
+def _enough(folds: list[Fold], recipe: Recipe, rows: pd.DataFrame) -> list[Fold]:
+    """As few folds as calibrate well: another one costs a booster and teaches nothing more."""
+    money = recipe.label.answer == "money"
+    counts = np.ones(len(rows)) if money else rows["target"].to_numpy(np.float64)
+    wanted = ENOUGH_AMOUNTS if money else ENOUGH_EVENTS
+    held = np.cumsum([counts[out].sum() for _, out in folds])
+    return folds[: int(np.searchsorted(held, wanted)) + 1]
 
 
 def fold_losses(recipe: Recipe, rows: pd.DataFrame, features: tuple[str, ...]) -> Iterator[float]:
@@ -229,7 +246,7 @@ def _parameters(recipe: Recipe, features: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def _folds(customers: pd.Series) -> list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+def _folds(customers: pd.Series) -> list[Fold]:
     fold = np.array([bucket(f"fold:{c}") % FOLDS for c in customers])
     return [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(FOLDS)]
 

@@ -18,6 +18,20 @@ POSITIONS = """
         FROM holdings h JOIN closings x USING (account_id)
     )
 """
+# The area under an account's value up to each position, in money days: the days between two days
+# come from two look-ups, however many positions lie between them. For what is known afterwards.
+AREAS = """
+    areas AS (
+        SELECT account_id, event_day, moment, value, coalesce(sum(value * days) OVER (
+            PARTITION BY account_id ORDER BY moment
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS area
+        FROM (
+            SELECT *, lead(event_day) OVER (PARTITION BY account_id ORDER BY moment) - event_day
+                AS days
+            FROM positions
+        )
+    )
+"""
 # Of windows (place, month, customer_id, since, known_before) of 30 days the sum of the assets at
 # the end of each day. A position learnt more than 30 days late is looked for by itself, as-of
 # joins do not know of a second clock.

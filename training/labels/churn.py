@@ -1,6 +1,6 @@
 """Churn: the last account closed or a customer fallen silent, and money that runs off before."""
 
-from training.labels.assets import MONTH, MONTHLY, POSITIONS, SMALL
+from training.labels.assets import AREAS, MONTH, MONTHLY, POSITIONS, SMALL
 from training.labels.contract import HELD, LabelContract
 
 SILENCE = 90  # days
@@ -114,13 +114,25 @@ RUN_OFF = LabelContract(
         FROM spine s JOIN monthly m USING (place)
     """,
     target=f"""
-        WITH {POSITIONS},
-        windows AS (
-            SELECT place, month, customer_id, as_of_day + {MONTH} * (month - 1) AS since,
-                2147483647 AS known_before
-            FROM spine, (SELECT unnest(range(0, {{horizon}} // {MONTH} + 1)) AS month)
-        ), {MONTHLY}
-        SELECT place, CAST(2 * min(money_days) FILTER (month > 0)
+        WITH {POSITIONS}, {AREAS},
+        bounds AS (
+            SELECT place, customer_id, month, as_of_day + {MONTH} * (month - 1) AS day
+            FROM spine, (SELECT unnest(range(0, {{horizon}} // {MONTH} + 2)) AS month)
+        ),
+        until AS (
+            SELECT b.place, b.month, sum(a.area + a.value * (b.day - a.event_day)) AS area
+            FROM (bounds b JOIN holdings h USING (customer_id)) ASOF JOIN areas a
+                ON a.account_id = h.account_id AND 2 * b.day > a.moment
+            GROUP BY ALL
+        ),
+        monthly AS (
+            SELECT b.place, b.month, coalesce(lead(area) OVER later, 0) - coalesce(area, 0)
+                AS money_days
+            FROM bounds b LEFT JOIN until USING (place, month)
+            WINDOW later AS (PARTITION BY b.place ORDER BY b.month)
+        )
+        SELECT place, CAST(2 * min(money_days) FILTER (
+                month BETWEEN 1 AND {{horizon}} // {MONTH})
             <= sum(money_days) FILTER (month = 0) AS DOUBLE) AS target
         FROM monthly GROUP BY place
     """,

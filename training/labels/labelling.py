@@ -114,14 +114,16 @@ def _targets(
     warehouse: Warehouse, contract: LabelContract, begin: pd.DataFrame, asked: "pd.Series[bool]"
 ) -> dict[int, "pd.Series[float]"]:
     """Horizon -> the target of each place; of dated events whether they fall within it."""
+    if not asked.any():
+        return dict.fromkeys(contract.windows, pd.Series(np.nan, asked.index))
     query = contract.target.format(horizon=contract.longest)
     if not contract.horizons:
         query = _OUTCOMES.format(target=query)
-    told = warehouse.frame(query, spine=begin).set_index("place").reindex(asked.index)
+    told = warehouse.frame(query, spine=begin[asked]).set_index("place").reindex(asked.index)
     if contract.horizons:
         ahead = told["event_day"] - begin["as_of_day"]  # missing where nothing happened
         return {h: (ahead < h).astype(np.float64) for h in contract.horizons}
-    if odd := int((told["broken"].eq(True) & asked).sum()):
+    if odd := int((told["broken"].eq(True)).sum()):
         raise TrainingError(
             f"{contract.version}: {odd} of {len(begin)} labels are not numbers; what the outcome is"
             " made of has to be mended before it can teach."
