@@ -85,7 +85,7 @@ def _looked_up(rows: pd.DataFrame, profiles: Profiles, names: Sequence[str]) -> 
 def _partition(
     bands: Bands, train: dict[str, Array], test: dict[str, Array], read: bool
 ) -> Partition:
-    about = CATALOGUE[bands.feature].sentence
+    about = f"{bands.feature}: {CATALOGUE[bands.feature].sentence}"
     bounds = bands.bounds
     if not bounds:
         bounds = thirds(train[bands.feature])

@@ -12,7 +12,7 @@ from features.definition import Array
 from training.judge import MAIN, MOST_DATES, Group, Slope, middle, ranking, resampled
 from training.labels import Answer
 
-LEAST_ROWS, LEAST_EVENTS = 100, 30
+LEAST_ROWS, LEAST_CUSTOMERS = 100, 10
 LISTED = 0.1
 NOT_KNOWN = "not known"
 Mask = NDArray[np.bool_]
@@ -75,11 +75,19 @@ class Tested:
             return Drawn(
                 Group(name, count, events, {}, {}, f"{count:,} rows, {LEAST_ROWS} wanted"), {}
             )
-        few = "" if events is None else _few(count, events)
+        few = "" if events is None else self._few(rows)
         figures, draws = self._figures(rows, determined=not few)
         kept = {key: figure for key, figure in figures.items() if np.isfinite(figure)}
         spans = {key: middle(draws[key]) for key in kept}
         return Drawn(Group(name, count, events, kept, spans, few), draws)
+
+    def _few(self, rows: NDArray[np.intp]) -> str:
+        """Of what kind of customer there are too few to tell one from the other; empty if of none."""
+        for target, kind in ((1, "with"), (0, "without")):
+            count = len(np.unique(self.customers[rows[self.target[rows] == target]]))
+            if count < LEAST_CUSTOMERS:
+                return f"{count} customers {kind} the event, {LEAST_CUSTOMERS} wanted"
+        return ""
 
     def _figures(
         self, rows: NDArray[np.intp], determined: bool
@@ -123,15 +131,6 @@ class Tested:
 
 def _over(some: Array, all_of: Array) -> Array:
     return np.asarray(some / np.where(all_of == 0, np.nan, all_of), np.float64)
-
-
-def _few(rows: int, events: int) -> str:
-    """What there is too little of; empty where there is enough."""
-    if events < LEAST_EVENTS:
-        return f"{events} events, {LEAST_EVENTS} wanted"
-    if rows - events < LEAST_EVENTS:
-        return f"{rows - events} rows without the event, {LEAST_EVENTS} wanted"
-    return ""
 
 
 def banded(values: Array, bounds: Sequence[float], names: Sequence[str]) -> NDArray[np.intp]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,8 +66,10 @@ def _bands(name: str, values: Array) -> tuple[tuple[float, ...], tuple[str, ...]
     if "age" in words(name):
         return AGE_BOUNDS, AGES
     known = values[~np.isnan(values)]
+    if not len(known):
+        return (), ("any",)
     bounds = tuple(float(q) for q in np.unique(np.quantile(known, [0.25, 0.5, 0.75])))
-    between = (f"{a:,.6g} to {b:,.6g}" for a, b in zip(bounds, bounds[1:], strict=False))
+    between = (f"{a:,.6g} to {b:,.6g}" for a, b in pairwise(bounds))
     return bounds, (f"under {bounds[0]:,.6g}", *between, f"{bounds[-1]:,.6g} and over")
 
 
