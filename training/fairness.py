@@ -10,7 +10,7 @@ from fairlearn.metrics import MetricFrame, selection_rate, true_positive_rate
 from features.catalogue import CATALOGUE
 from features.definition import Array
 from features.profile import Profiles
-from training.groups import NOT_KNOWN, Drawn, Partition, Tested, banded, by_date
+from training.groups import NOT_KNOWN, Drawn, Partition, Unseen, banded, by_date
 from training.judge import Gap, Grouping, Judgement, middle
 
 
@@ -105,13 +105,13 @@ def _shown(bound: float, unit: str) -> str:
     return f"{bound / 100:,.0f}" if unit == "money" else f"{bound:,.4g}"
 
 
-def with_groups(judged: Judgement, tested: Tested, parted: Partitions) -> Judgement:
+def with_groups(judged: Judgement, unseen: Unseen, parted: Partitions) -> Judgement:
     """The judgement with its figures within each date, by segment and by protected group."""
     return replace(
         judged,
-        dates=by_date(tested),
-        segments=tuple(_grouping(one, tested.by(one)) for one in parted.segments),
-        fairness=tuple(_fairness(one, tested) for one in parted.protected),
+        dates=by_date(unseen),
+        segments=tuple(_grouping(one, unseen.by(one)) for one in parted.segments),
+        fairness=tuple(_fairness(one, unseen) for one in parted.protected),
     )
 
 
@@ -120,16 +120,16 @@ def _grouping(partition: Partition, found: Sequence[Drawn]) -> Grouping:
     return Grouping(partition.title, partition.about, partition.read, groups)
 
 
-def _fairness(partition: Partition, tested: Tested) -> Grouping:
-    found = tested.by(partition)
-    gaps = [gap(rate, partition, tested, found) for rate in RATES]
+def _fairness(partition: Partition, unseen: Unseen) -> Grouping:
+    found = unseen.by(partition)
+    gaps = [gap(rate, partition, unseen, found) for rate in RATES]
     return replace(_grouping(partition, found), gaps=tuple(one for one in gaps if one))
 
 
 RATES = {"selection": selection_rate, "tpr": true_positive_rate}
 
 
-def gap(rate: str, partition: Partition, tested: Tested, found: Sequence[Drawn]) -> Gap | None:
+def gap(rate: str, partition: Partition, unseen: Unseen, found: Sequence[Drawn]) -> Gap | None:
     """How far the two groups are apart that differ most; None with fewer than two known groups.
 
     ``selection`` is demographic parity, ``tpr`` equal opportunity, both at the best-scored tenth.
@@ -143,7 +143,7 @@ def gap(rate: str, partition: Partition, tested: Tested, found: Sequence[Drawn])
     }
     if len(known) < 2:
         return None
-    frame = rates_by_group(rate, partition, tested, known)
+    frame = rates_by_group(rate, partition, unseen, known)
     lowest, highest = str(frame.by_group.idxmin()), str(frame.by_group.idxmax())
     if lowest == highest:
         lowest, highest = list(known)[:2]
@@ -162,14 +162,14 @@ def gap(rate: str, partition: Partition, tested: Tested, found: Sequence[Drawn])
 
 
 def rates_by_group(
-    rate: str, partition: Partition, tested: Tested, names: Iterable[str]
+    rate: str, partition: Partition, unseen: Unseen, names: Iterable[str]
 ) -> MetricFrame:
     """Fairlearn's frame of a rate over groups, of rows counted by group, outcome and listing."""
     places = [partition.names.index(name) for name in names]
     asked = np.isin(partition.place, places)
-    events = tested.target if tested.answer != "money" else np.zeros(len(tested.target))
+    events = unseen.target if unseen.answer != "money" else np.zeros(len(unseen.target))
     cells = pd.DataFrame(
-        {"group": partition.place[asked], "event": events[asked], "listed": tested.listed[asked]}
+        {"group": partition.place[asked], "event": events[asked], "listed": unseen.listed[asked]}
     )
     counted = cells.groupby(["group", "event", "listed"]).size().reset_index(name="rows")
     return MetricFrame(

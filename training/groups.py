@@ -40,7 +40,7 @@ class Drawn:
     draws: dict[str, Array]
 
 
-class Tested:
+class Unseen:
     """Test rows as figures by group need them: who is listed, and the draws of customers.
 
     Args:
@@ -142,20 +142,20 @@ def banded(values: Array, bounds: Sequence[float], names: Sequence[str]) -> NDAr
     return np.where(np.isnan(values), len(names), place)
 
 
-def by_date(tested: Tested) -> tuple[Group, ...]:
+def by_date(unseen: Unseen) -> tuple[Group, ...]:
     """Figures within each as-of date, or each quarter or year where the dates are many.
 
     Nothing where there is only one date.
     """
     for length in ("day", "quarter", "year"):
-        periods = _periods(tested.dates, length)
+        periods = _periods(unseen.dates, length)
         names = sorted(set(periods))
         if len(names) <= MOST_DATES:
             break
     if len(names) < 2:
         return ()
     place = pd.Index(names).get_indexer(pd.Index(periods))
-    return tuple(one.group for one in tested.by(Partition("", "", tuple(names), place)))
+    return tuple(one.group for one in unseen.by(Partition("", "", tuple(names), place)))
 
 
 def _periods(dates: pd.Series, length: str) -> list[str]:

@@ -19,7 +19,7 @@ from data.terminal import Report
 from training import card as model_card
 from training import fairness, release
 from training.fit import Fitted, fit
-from training.groups import Tested
+from training.groups import Unseen
 from training.judge import (
     ENOUGH_EVENTS,
     Comparison,
@@ -234,8 +234,8 @@ def _with_groups(made: Made, prepared: Prepared) -> Made:
     copies = max(1, apart.repetitions)
     rows = np.tile(np.flatnonzero(apart.test), copies)
     parted = partitions(prepared.found, prepared.said, apart.train, rows, read)
-    tested = Tested(made.judged.calibrated, made.stacked, made.recipe.label.answer, copies)
-    return replace(made, judgement=fairness.with_groups(made.judgement, tested, parted))
+    unseen = Unseen(made.judged.calibrated, made.stacked, made.recipe.label.answer, copies)
+    return replace(made, judgement=fairness.with_groups(made.judgement, unseen, parted))
 
 
 def _protection(
