@@ -14,6 +14,7 @@ from training.labels import Answer
 
 LEAST_ROWS, LEAST_CUSTOMERS = 100, 10
 LISTED = 0.1
+FEW_ROWS = 2_000  # whose slopes are cheap to find whole in every draw
 NOT_KNOWN = "not known"
 Mask = NDArray[np.bool_]
 
@@ -100,18 +101,23 @@ class Unseen:
         ones = np.ones(len(rows))
         parts = np.vstack([ones, expected, listed, target, target * listed, slope.parts()])
         sums = np.array([np.bincount(inverse, part, len(codes)) for part in parts])
-        totals, ranks = np.empty((len(self.times), len(parts))), np.empty(len(self.times))
+        totals = np.empty((len(self.times), len(parts)))
+        ranks, slopes = np.empty((2, len(self.times)))
+        few = len(rows) <= FEW_ROWS
         for number, times in enumerate(self.times):
             often = times[codes].astype(np.float64)
             totals[number] = np.einsum("pc,c->p", sums, often)
             if determined:
                 ranks[number] = ranked(often[inverse])
+                slopes[number] = slope.of(often[inverse]) if few else 0.0
+        if not few:
+            slopes = slope.slopes(totals[:, 5:])
         of_all = parts.sum(axis=1)
         figures, draws = (self._rates(one) for one in (of_all[None, :], totals))
         if not determined:
             kept = ("mean_score", "selection")
             return {k: float(figures[k][0]) for k in kept}, {k: draws[k] for k in kept}
-        draws |= {MAIN[self.answer]: ranks, "calibration_slope": slope.slopes(totals[:, 5:])}
+        draws |= {MAIN[self.answer]: ranks, "calibration_slope": slopes}
         told = {key: float(values[0]) for key, values in figures.items()}
         told |= {MAIN[self.answer]: ranked(ones), "calibration_slope": slope.of(ones)}
         if self.answer == "money" and np.ptp(np.sign(totals[:, 1])):
