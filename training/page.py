@@ -59,7 +59,7 @@ td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space:
 figure { margin: 8px 0; } img { width: 100%; height: auto; } figcaption { color: var(--soft); font-size: 13px; }
 code { font: 12.5px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 .groups table, .gaps table { table-layout: fixed; min-width: 720px; }
-.groups th:first-child { width: 23%; } .groups th:nth-child(2) { width: 7%; } .gaps th:nth-child(-n+2) { width: 37%; }
+.groups th.n { white-space: normal; vertical-align: bottom; } .groups th:first-child { width: 23%; } .groups th:nth-child(2) { width: 7%; } .gaps th:nth-child(-n+2) { width: 37%; }
 td small { display: block; color: var(--soft); font-size: 11.5px; }
 details { margin: 8px 0; } summary { cursor: pointer; color: var(--accent); }
 footer { margin-top: 40px; padding-top: 14px; border-top: 1px solid var(--line); color: var(--soft); font-size: 13px; }
