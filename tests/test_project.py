@@ -128,6 +128,7 @@ def test_the_layers_are_the_packages_in_their_order() -> None:
     assert contracts["layers"]["layers"] == PACKAGES[::-1]
     doors = {
         "door-mlflow",
+        "door-fairlearn",
         "door-optuna",
         "door-shap",
         "door-splink",

@@ -108,7 +108,7 @@ LIMITS: Mapping[str, tuple[str, ...]] = {
         ),
     ),
 }
-UNFAIR = "Fairness between protected groups is not part of this report; protected attributes are"
+FAIR = "How groups that the law protects are treated is measured, not judged, under Fairness."
 COMMON_LIMITS = ("The intervals cover the luck of drawing customers, not a change of the world.",)
 GUIDANCE = (
     "Arranged for a review under model risk guidance in force (in the United States SR 26-2, which"
@@ -227,8 +227,8 @@ def _own_limits(about: ReleaseCard) -> list[str]:
             " figures of the other horizons stand beside them."
         )
     used = [one.name for one in about.columns if one.data_class == "protected"]
-    told = f"features: {', '.join(used)}" if used else "not among the features"
-    limits.append(f"{UNFAIR} {told}.")
+    told = f"among the features: {', '.join(used)}" if used else "not among the features"
+    limits.append(f"Protected attributes are {told}. {FAIR}")
     if about.columns:
         return limits + ([] if about.lineage.test_dates else [_TIMELESS])
     if about.question == "credit_risk" and not about.horizon_days:

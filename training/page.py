@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-Cells = Sequence[Any]
+from training import group_tables
+from training.markup import Html, code, figure, number, paragraph, section, span, table
+
 STANDING = {
     "passed": "All gates hold",
     "provisional": "Provisional: insufficient evidence",
@@ -56,6 +58,9 @@ td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space:
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 24px; }
 figure { margin: 8px 0; } img { width: 100%; height: auto; } figcaption { color: var(--soft); font-size: 13px; }
 code { font: 12.5px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; overflow-wrap: anywhere; }
+.groups table, .gaps table { table-layout: fixed; min-width: 720px; }
+.groups th.n { white-space: normal; vertical-align: bottom; } .groups th:first-child { width: 23%; } .groups th:nth-child(2) { width: 7%; } .gaps th:nth-child(-n+2) { width: 37%; }
+td small { display: block; color: var(--soft); font-size: 11.5px; }
 details { margin: 8px 0; } summary { cursor: pointer; color: var(--accent); }
 footer { margin-top: 40px; padding-top: 14px; border-top: 1px solid var(--line); color: var(--soft); font-size: 13px; }
 @media (max-width: 760px) { main { padding: 20px; } .pair { grid-template-columns: 1fr; } .figures { grid-template-columns: 1fr 1fr; } }
@@ -74,19 +79,22 @@ def render(told: Mapping[str, Any], pictures: Mapping[str, str], begins: str, en
     title = f"{told['title']}, version {told['version']}"
     parts = (
         _header(told),
-        _section("Purpose", _p(told["purpose"])),
-        _section("What is asked", _asked(told["label"], own=bool(told.get("table")))),
-        _section("Gates", _gates(told["gates"])),
-        _section("Data", _data(told["data"], own=bool(told.get("table")))),
-        _section("Performance on customers it has never seen", _performance(told, pictures)),
-        _section("What moves the score", _features(told["features"], pictures["shap"])),
+        section("Purpose", paragraph(told["purpose"])),
+        section("What is asked", _asked(told["label"], own=bool(told.get("table")))),
+        section("Gates", _gates(told["gates"])),
+        section("Data", _data(told["data"], own=bool(told.get("table")))),
+        section("Performance on customers it has never seen", _performance(told, pictures)),
+        group_tables.dates(told),
+        group_tables.segments(told),
+        group_tables.fairness(told),
+        section("What moves the score", _features(told["features"], pictures["shap"])),
         _table_columns(told),
-        _section("Stability", _stability(told, pictures["scores"])),
-        _section("How it is made", _method(told["method"])),
-        _section(
+        section("Stability", _stability(told, pictures["scores"])),
+        section("How it is made", _method(told["method"])),
+        section(
             "Limits", "<ul>" + "".join(f"<li>{escape(x)}</li>" for x in told["limits"]) + "</ul>"
         ),
-        _section("Signatures and life", f"{begins}{life('', '', ())}{ends}"),
+        section("Signatures and life", f"{begins}{life('', '', ())}{ends}"),
         f"<footer>{escape(told['guidance'])}</footer>",
     )
     return (
@@ -99,17 +107,15 @@ def render(told: Mapping[str, Any], pictures: Mapping[str, str], begins: str, en
 
 def life(digest: str, report: str, lines: Sequence[tuple[str, str, str]]) -> str:
     """Digests that are signed, and what happened to the version."""
-    shown = _table(("when", "what", "who"), lines) if lines else _p("Nobody has signed it yet.")
+    shown = (
+        table(("when", "what", "who"), lines) if lines else paragraph("Nobody has signed it yet.")
+    )
     if not digest:
         return shown
-    return shown + _table(
+    return shown + table(
         ("what a signature covers", "SHA-256"),
-        [("release", _code(digest)), ("report", _code(report))],
+        [("release", code(digest)), ("report", code(report))],
     )
-
-
-class _Html(str):
-    """Text that is HTML already."""
 
 
 def _header(told: Mapping[str, Any]) -> str:
@@ -135,7 +141,7 @@ def _headline(told: Mapping[str, Any]) -> str:
         else (f"{found['events']:,}", "events in the test", f"among {found['rows']:,} rows")
     )
     tiles = [counted] + [
-        (_number(metrics.get(key)), NAMES[key], _span(spans.get(key)))
+        (number(metrics.get(key)), NAMES[key], span(spans.get(key)))
         for key in (main, "calibration_slope", "o_e")
     ]
     return (
@@ -150,14 +156,14 @@ def _headline(told: Mapping[str, Any]) -> str:
 def _asked(label: Mapping[str, Any], own: bool) -> str:
     days = label["horizon_days"]
     final = "as the table defines it" if own else "final status of the loan"
-    return _table(
+    return table(
         ("", ""),
         [
             ("Population", label["population"]),
             ("Outcome", label["outcome"]),
             ("Horizon", f"{days} days from the as-of date" if days else final),
             *_beside(label),
-            ("Label contract", _code(label["version"])),
+            ("Label contract", code(label["version"])),
             *(("Said with every answer", note) for note in label["notes"]),
             *((f"Default: {name.lower()}", text) for name, text in label["default"].items()),
         ],
@@ -172,22 +178,22 @@ def _beside(label: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _gates(report: Mapping[str, Any]) -> str:
     rows = [
         (
-            _Html(f"<b>{escape(g['name'])}</b>{_finding(g)}"),
-            _number(g["figure"]),
-            _span(g["interval"]),
+            Html(f"<b>{escape(g['name'])}</b>{_finding(g)}"),
+            number(g["figure"]),
+            span(g["interval"]),
             g["tolerance"],
-            _Html(
+            Html(
                 f'<span class="badge {escape(g["verdict"].split()[0])}">{escape(g["verdict"])}</span>'
             ),
         )
         for g in report["gates"]
     ]
-    return _p(
+    return paragraph(
         "A gate refuses when the 95 % interval lies wholly outside its tolerance. With fewer than"
         " 100 events in the test it answers “insufficient evidence”, and the version may only be"
         " served as provisional. These are the verdicts at registration; the gates are asked again"
         " when the version is promoted."
-    ) + _table(("gate", "figure", "95 % interval", "tolerance", "verdict"), rows, (1, 2))
+    ) + table(("gate", "figure", "95 % interval", "tolerance", "verdict"), rows, (1, 2))
 
 
 def _finding(gate: Mapping[str, Any]) -> str:
@@ -203,23 +209,23 @@ def _data(data: Mapping[str, Any], own: bool) -> str:
             f"{data[name]['rows']:,}",
             f"{data[name]['customers']:,}",
             "" if data[name]["events"] is None else f"{data[name]['events']:,}",
-            _number(data[name]["mean"]),
+            number(data[name]["mean"]),
             _dates(data[dates]),
         )
         for name, dates in (("training", "train_dates"), ("test", "test_dates"))
     ]
     left = [(reason.replace("_", " "), f"{n:,}") for reason, n in sorted(data["left_out"].items())]
-    text = _table(
+    text = table(
         ("sample", "rows", "customers", "events", "mean outcome", "as-of dates"), rows, (1, 2, 3, 4)
     )
-    text += _p(
+    text += paragraph(
         f"Source: {data['source']}. {'File' if own else 'Warehouse manifest'}"
         f" {data['manifest'][:16]}, {'columns' if own else 'feature catalogue'}"
         f" {data['catalogue'][:16]}."
     )
-    text += "".join(_p(f"Note: {note}") for note in data["notes"])
+    text += "".join(paragraph(f"Note: {note}") for note in data["notes"])
     if left:
-        text += "<h3>Left out of both samples</h3>" + _table(("reason", "rows"), left, (1,))
+        text += "<h3>Left out of both samples</h3>" + table(("reason", "rows"), left, (1,))
     return text
 
 
@@ -232,29 +238,29 @@ def _performance(told: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
     rows = [
         (
             NAMES.get(key, key),
-            _number(value),
-            _span(found["intervals"].get(key)),
-            _number(found["raw"].get(key)),
+            number(value),
+            span(found["intervals"].get(key)),
+            number(found["raw"].get(key)),
         )
         for key, value in found["metrics"].items()
     ]
-    text = _p(
+    text = paragraph(
         f"Judged {found['protocol']} on {found['rows']:,} rows"
         + (f" with {found['events']:,} events" if told["answer"] != "money" else "")
         + (f" over {_dates(told['data']['test_dates'])}" if told["data"]["test_dates"] else "")
         + ". Intervals are drawn over whole customers. The last column is the model before its"
         " calibration was folded into the trees."
     )
-    text += _table(("figure", "calibrated", "95 % interval", "raw"), rows, (1, 2, 3))
+    text += table(("figure", "calibrated", "95 % interval", "raw"), rows, (1, 2, 3))
     if found.get("horizons"):
         text += "<h3>By horizon</h3>" + _horizons(found["horizons"])
     rivals = [found[k] for k in ("benchmark", "champion") if found[k]]
     if rivals:
         compared = [
-            (r["rival"], _number(r["figure"]), f"{r['difference']:+.3f}", _span(r["interval"]))
+            (r["rival"], number(r["figure"]), f"{r['difference']:+.3f}", span(r["interval"]))
             for r in rivals
         ]
-        text += "<h3>On the same rows</h3>" + _table(
+        text += "<h3>On the same rows</h3>" + table(
             ("rival", "its figure", "this version is better by", "95 % interval"),
             compared,
             (1, 2, 3),
@@ -262,11 +268,11 @@ def _performance(told: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
     text += _profit(found.get("profit"))
     return text + (
         '<div class="pair">'
-        + _figure(
+        + figure(
             pictures["reliability"],
             "Reliability: observed against expected by tenth of the score.",
         )
-        + _figure(pictures["lift"], "Lift by tenth of the score, and what the best tenths capture.")
+        + figure(pictures["lift"], "Lift by tenth of the score, and what the best tenths capture.")
         + f"</div>{_tenths(told['reliability'])}{_grades(told['grades'])}"
     )
 
@@ -279,11 +285,11 @@ def _horizons(found: Mapping[str, Any]) -> str:
             f"{one['taught']:,}",
             f"{one['rows']:,}",
             f"{one['events']:,}",
-            *(f"{_number(one['metrics'][k])} ({_span(one['intervals'].get(k))})" for k in figures),
+            *(f"{number(one['metrics'][k])} ({span(one['intervals'].get(k))})" for k in figures),
         )
         for horizon, one in found.items()
     ]
-    return _table(
+    return table(
         ("horizon", "rows taught", "test rows", "events", *(NAMES[k] for k in figures)),
         rows,
         range(1, 7),
@@ -294,37 +300,37 @@ def _profit(found: Mapping[str, Any] | None) -> str:
     if not found:
         return ""
     rows = [
-        ("as foretold", _number(found["expected"])),
-        ("as it came", _number(found["realised"])),
-        ("acting on everybody", _number(found["everybody"])),
-        ("with perfect foresight", _number(found["foresight"])),
+        ("as foretold", number(found["expected"])),
+        ("as it came", number(found["realised"])),
+        ("acting on everybody", number(found["everybody"])),
+        ("with perfect foresight", number(found["foresight"])),
     ]
     return (
         "<h3>Profit at the best cut-off</h3>"
-        + _p(
+        + paragraph(
             f"In costs of one action ({found['act']}), which is assumed to bring"
             f" {found['gain']:g} where the outcome would have come. It pays from a chance of"
             f" {found['cut_off']:.3f} on: {found['acted']:,} test rows. Put the bank's own figures"
             " in their place before deciding by them."
         )
-        + _table(("acting", "profit"), rows, (1,))
+        + table(("acting", "profit"), rows, (1,))
     )
 
 
 def _tenths(rows: Sequence[Mapping[str, Any]]) -> str:
     shown = [
         (
-            number,
+            tenth,
             f"{row['rows']:,}",
-            _number(row["expected"]),
-            _number(row["observed"]),
-            _span((row["low"], row["high"])),
-            _number(row.get("o_e")),
+            number(row["expected"]),
+            number(row["observed"]),
+            span((row["low"], row["high"])),
+            number(row.get("o_e")),
         )
-        for number, row in enumerate(rows, 1)
+        for tenth, row in enumerate(rows, 1)
     ]
     head = ("tenth, lowest first", "rows", "expected", "observed", "95 % interval", "O/E")
-    return f"<h3>Reliability by tenth of the score</h3>{_table(head, shown, (1, 2, 3, 4, 5))}"
+    return f"<h3>Reliability by tenth of the score</h3>{table(head, shown, (1, 2, 3, 4, 5))}"
 
 
 def _grades(found: Mapping[str, Any] | None) -> str:
@@ -338,10 +344,10 @@ def _grades(found: Mapping[str, Any] | None) -> str:
             f"{100 * row['from']:.3g} % to {100 * row['to']:.3g} %",
             f"{row['rows']:,}",
             f"{row['events']:,}",
-            _number(row["expected"]),
-            _number(row["observed"]),
-            _number(row["o_e"]),
-            _span((row["low"], row["high"])),
+            number(row["expected"]),
+            number(row["observed"]),
+            number(row["o_e"]),
+            span((row["low"], row["high"])),
         )
         for row in found["rows"]
     ]
@@ -358,57 +364,57 @@ def _grades(found: Mapping[str, Any] | None) -> str:
     )
     return (
         "<h3>Observed over expected by grade of the master scale</h3>"
-        + _p(
+        + paragraph(
             f"Scale {found['scale']}: the bounds are fixed, each twice the one before; grade D are"
             " customers in default, who are not asked. The interval is Jeffreys' for the rate, over"
             " the expected rate."
         )
-        + _table(head, shown, (3, 4, 5, 6, 7, 8))
+        + table(head, shown, (3, 4, 5, 6, 7, 8))
     )
 
 
 def _features(features: Sequence[Mapping[str, Any]], picture: str) -> str:
     rows = [
         (
-            _Html(f"{_code(f['name'])}<br>{escape(f['about'])}"),
+            Html(f"{code(f['name'])}<br>{escape(f['about'])}"),
             f["direction"],
             f["unit"],
             f["data_class"],
             _median(f["median"], f["unit"]),
             f"{f['known']:.0%}",
-            _number(f["weight"]),
+            number(f["weight"]),
         )
         for f in features
     ]
     head = ("feature", "direction", "unit", "data", "median", "known", "weight")
-    text = _figure(
+    text = figure(
         picture,
         "Contributions to the margin (SHAP) of a sample of test rows: one dot a row, red a high"
         " value of the feature, blue a low one; to the right it raises the score.",
     )
-    text += _p(
+    text += paragraph(
         "Weight is the mean size of a feature's contribution to the margin. A direction is imposed"
         " where a banker would insist; the others are free."
     )
     return (
         text
-        + _table(head, rows[:12], (4, 5, 6))
+        + table(head, rows[:12], (4, 5, 6))
         + f"<details><summary>All {len(rows)} features</summary>"
-        + _table(head, rows[12:], (4, 5, 6))
+        + table(head, rows[12:], (4, 5, 6))
         + "</details>"
     )
 
 
 def _table_columns(told: Mapping[str, Any]) -> str:
     """Of a bank's own table: what protected columns are worth, and which are not used and why."""
-    table = told.get("table")
-    if not table:
+    own = told.get("table")
+    if not own:
         return ""
-    text = _protected(told, table["protected"]) if table["protected"] else ""
-    if table["unused"]:
-        text += _section(
+    text = _protected(told, own["protected"]) if own["protected"] else ""
+    if own["unused"]:
+        text += section(
             "Columns that are not used",
-            _table(("column", "why"), [(_code(n), why) for n, why in table["unused"].items()]),
+            table(("column", "why"), [(code(n), why) for n, why in own["unused"].items()]),
         )
     return text
 
@@ -424,7 +430,7 @@ def _protected(told: Mapping[str, Any], found: Mapping[str, Any]) -> str:
         (rival["rival"], found["metrics"], found["intervals"]),
     )
     rows = [
-        (name, *(cell for key in keys for cell in (_number(figures[key]), _span(spans.get(key)))))
+        (name, *(cell for key in keys for cell in (number(figures[key]), span(spans.get(key)))))
         for name, figures, spans in judged
     ]
     heads = ("model", NAMES[main], "95 %", "slope", "95 %", "O/E", "95 %")
@@ -433,102 +439,57 @@ def _protected(told: Mapping[str, Any], found: Mapping[str, Any]) -> str:
         if used
         else f"This model does not read the protected columns {names};"
     )
-    return _section(
+    return section(
         "Protected columns",
-        _p(
+        paragraph(
             f"{told_in_words} on the same rows its {NAMES[main]} differs by"
             f" {rival['difference']:+.4f} from that of the model {'without' if used else 'with'} them"
             f" (95 % interval {rival['interval'][0]:+.4f} to {rival['interval'][1]:+.4f})."
         )
-        + _table(heads, rows, (1, 3, 5)),
+        + table(heads, rows, (1, 3, 5)),
     )
 
 
 def _stability(told: Mapping[str, Any], picture: str) -> str:
-    psi, span = told["judgement"]["psi"], told["judgement"]["intervals"].get("psi")
+    psi, drawn = told["judgement"]["psi"], told["judgement"]["intervals"].get("psi")
     text = (
-        _p("The test rows are the training rows, so that nothing can have shifted between them.")
+        paragraph(
+            "The test rows are the training rows, so that nothing can have shifted between them."
+        )
         if psi is None
-        else _p(
-            f"PSI of the score between training and test rows: {psi:.3f} ({_span(span)}). Below 0.1"
+        else paragraph(
+            f"PSI of the score between training and test rows: {psi:.3f} ({span(drawn)}). Below 0.1"
             " is customarily called stable, above 0.25 shifted."
         )
     )
     moved = sorted((f for f in told["features"] if f["csi"] is not None), key=lambda f: -f["csi"])[
         :8
     ]
-    rows = [(_code(f["name"]), _number(f["csi"]), _number(f["weight"])) for f in moved]
-    table = "<h3>Features that moved most</h3>" + _table(("feature", "CSI", "weight"), rows, (1, 2))
-    figure = _figure(picture, "Scores of the training and of the test rows.")
-    return text + f'<div class="pair">{figure}<div>{table}</div></div>'
+    rows = [(code(f["name"]), number(f["csi"]), number(f["weight"])) for f in moved]
+    most = "<h3>Features that moved most</h3>" + table(("feature", "CSI", "weight"), rows, (1, 2))
+    spread = figure(picture, "Scores of the training and of the test rows.")
+    return text + f'<div class="pair">{spread}<div>{most}</div></div>'
 
 
 def _method(method: Mapping[str, Any]) -> str:
     shown = {k: v for k, v in method["parameters"].items() if not isinstance(v, list)}
-    text = _p(
+    text = paragraph(
         f"{method['booster']}. Calibration: margin = {method['calibration']['slope']:.4f} × raw"
         f" margin {method['calibration']['intercept']:+.4f}, learnt on customers that each fold had"
         " not seen, and folded into the leaves."
     )
     if method["search"]:
-        text += _p(
+        text += paragraph(
             f"Search for parameters, on the training rows alone: {method['search']['told']}."
         )
-    rows = [(_code(key), str(value)) for key, value in sorted(shown.items())]
+    rows = [(code(key), str(value)) for key, value in sorted(shown.items())]
     return (
         text
-        + f"<details><summary>Parameters</summary>{_table(('parameter', 'value'), rows)}</details>"
+        + f"<details><summary>Parameters</summary>{table(('parameter', 'value'), rows)}</details>"
     )
-
-
-def _section(title: str, body: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{body}</section>"
-
-
-def _p(text: str) -> str:
-    return f"<p>{escape(text)}</p>"
-
-
-def _code(text: str) -> _Html:
-    return _Html(f"<code>{escape(text)}</code>")
-
-
-def _figure(picture: str, caption: str) -> str:
-    return (
-        f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{picture}">'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-    )
-
-
-def _table(heads: Sequence[str], rows: Sequence[Cells], numeric: Sequence[int] = ()) -> str:
-    def cell(tag: str, position: int, text: Any) -> str:
-        mark = ' class="n"' if position in numeric else ""
-        return f"<{tag}{mark}>{text if isinstance(text, _Html) else escape(str(text))}</{tag}>"
-
-    head = "".join(cell("th", n, text) for n, text in enumerate(heads)) if any(heads) else ""
-    body = "".join(
-        "<tr>" + "".join(cell("td", n, text) for n, text in enumerate(row)) + "</tr>"
-        for row in rows
-    )
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _median(value: float | None, unit: str) -> str:
     """A feature's value as a person reads it: money is kept in minor units, rates in millionths."""
     scale = {"money": 100, "rate": 1_000_000}.get(unit, 1)
-    return _number(None if value is None else value / scale)
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
-    size = abs(value)
-    if size >= 1_000 or value == int(value):
-        return f"{value:,.0f}"
-    return f"{value:.3f}" if size < 10 else f"{value:,.1f}"
-
-
-def _span(interval: Sequence[float | None] | None) -> str:
-    if not interval or interval[0] is None or interval[1] is None:
-        return ""
-    return f"{_number(interval[0])} to {_number(interval[1])}"
+    return number(None if value is None else value / scale)

@@ -17,8 +17,9 @@ from features.definition import Array
 from features.profile import Profiles, build
 from features.spine import customers_as_of, extent, month_ends, months_before
 from training import card as model_card
-from training import registry, release
+from training import fairness, registry, release
 from training.fit import Fitted, fit, require_events
+from training.groups import Unseen
 from training.judge import (
     ENOUGH_EVENTS,
     Judgement,
@@ -286,6 +287,8 @@ def _made(recipe: Recipe, found: Labelled, parts: Split, profiles: Profiles) -> 
         horizons=by_horizon(told, tested, taught, parts.protocol) if label.horizons else {},
         profit=_profit(recipe, ours, test_rows),
     )
+    groups = fairness.of_profiles(profiles, train_rows, test_rows, features)
+    judgement = fairness.with_groups(judgement, Unseen(ours, test_rows, label.answer), groups)
     horizons = {h: _of(tested, h) for h in label.windows}
     return Made(fitted, judgement, train_rows, test_rows, said, taught, horizons)
 

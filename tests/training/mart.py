@@ -9,6 +9,7 @@ from scipy.special import expit
 ROWS = 1_200
 DECLARED = """
 protected = ["sex"]
+segments = ["region"]
 never = ["notes"]
 outcome = "the customer closed the last account"
 [columns."負債 ratio, %"]

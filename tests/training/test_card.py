@@ -14,21 +14,32 @@ from scipy.stats import beta
 
 from tests.training import test_release
 from tests.training.test_fit import FEATURES, MONEY, RECIPE, rows_of
-from training import card, judge, release
+from training import card, fairness, group_tables, judge, release
 from training.card import Material
+from training.fairness import Partitions
 from training.fit import fit
+from training.groups import NOT_KNOWN, Partition, Unseen
 from training.labels import ACQUISITION
 from training.labels.default import USUAL
 from training.recipes import PURPOSES, Recipe
 from training.release import ReleaseCard
 
 TRAIN, TEST = rows_of(count=400), rows_of(seed=1, count=400)
+DATED = TEST.assign(as_of=np.where(np.arange(len(TEST)) < 250, "2024-01-31", "2024-02-29"))
+HALVES = (np.arange(len(TEST)) % 2).astype(np.intp)
+PARTED = Partitions(
+    (Partition("Time with the bank", "By years.", ("new", "<old>"), HALVES, read=True),),
+    (Partition("Sex", "As registered.", ("male", "female", NOT_KNOWN), HALVES),),
+)
 SECTIONS = (
     "Purpose",
     "What is asked",
     "Gates",
     "Data",
     "Performance on customers it has never seen",
+    "Within each date",
+    "By segment",
+    "Fairness",
     "What moves the score",
     "Stability",
     "How it is made",
@@ -43,6 +54,8 @@ def about_and_material(recipe: Recipe = RECIPE, **about: Any) -> tuple[ReleaseCa
     taught = judge.margins(fitted, TRAIN).calibrated
     judged = judge.judge(said, TEST, recipe.label.answer, "out of time")
     judged = judge.with_stability(judged, taught, said.calibrated, TEST)
+    unseen = Unseen(said.calibrated, DATED, recipe.label.answer)
+    judged = fairness.with_groups(judged, unseen, PARTED)
     made = {
         "name": recipe.name,
         "question": recipe.label.question,
@@ -99,6 +112,38 @@ def test_figures_on_the_page_are_those_of_the_judgement(made: tuple[dict[str, An
     assert "auc_within_date" in report["judgement"]["intervals"]
     for gate in report["gates"]["gates"]:
         assert f"<b>{gate['name']}</b>" in page
+
+
+@pytest.mark.slow
+def test_every_date_segment_and_protected_group_stands_on_the_page(
+    made: tuple[dict[str, Any], str],
+) -> None:
+    told, page = made[0]["judgement"], made[1]
+    assert [one["name"] for one in told["dates"]] == ["2024-01-31", "2024-02-29"]
+    for one in (*told["dates"], *told["segments"][0]["groups"], *told["fairness"][0]["groups"]):
+        assert f"<td>{one['name'].replace('<', '&lt;').replace('>', '&gt;')}</td>" in page
+        assert f">{one['figures']['auc']:.3f}<small>" in page
+    assert "As registered. The model does not read it." in page
+    assert "demographic parity: share listed" in page
+    assert "A difference between groups is not in itself unfair" in page
+    assert any("measured, not judged, under Fairness" in limit for limit in made[0]["limits"])
+
+
+@pytest.mark.slow
+def test_an_amount_is_compared_between_groups_without_events() -> None:
+    report, page = card.make(*about_and_material(MONEY, unit="TWD"))
+    [by_sex] = report["judgement"]["fairness"]
+    assert [gap["rate"] for gap in by_sex["gaps"]] == ["selection"]
+    assert "events listed" not in page
+
+
+@pytest.mark.slow
+def test_what_cannot_be_told_by_group_says_so() -> None:
+    about, material = about_and_material()
+    bare = about.judgement | {"dates": [], "segments": [], "fairness": []}
+    _, page = card.make(about.model_copy(update={"judgement": bare}), material)
+    assert group_tables.ONE_DATE in page
+    assert group_tables.NOTHING_PROTECTED in page
 
 
 @pytest.mark.slow

@@ -27,6 +27,8 @@ from data.errors import (
 from tests.requirements import CHECKOUT
 from tests.training.mart import DECLARED, ROWS, dated, mart, written
 from training import release
+from training.fairness import AGES
+from training.groups import NOT_KNOWN
 from training.tables.columns import Column, Value, coded
 from training.tables.declaration import Declaration, read_declaration
 from training.tables.finding import Found, find
@@ -110,6 +112,45 @@ def test_the_cost_of_leaving_protected_columns_out_is_told(made: TableModel) -> 
     assert told["comparison"]["rival"] == "with sex"
     low, high = told["comparison"]["interval"]
     assert low < told["comparison"]["difference"] < high
+
+
+def test_a_protected_column_divides_the_rows_that_judge_though_no_tree_reads_it(
+    made: TableModel,
+) -> None:
+    [by_sex] = made.judgement.fairness
+    assert (by_sex.title, by_sex.read) == ("sex", False)
+    assert [one.name for one in by_sex.groups] == ["f", "m"]
+    assert sum(one.rows for one in by_sex.groups) == ROWS  # once, not once for every repetition
+    rates = {gap.rate: gap for gap in by_sex.gaps}
+    assert rates.keys() == {"selection", "tpr"}
+    women, men = (one.figures["o_e"] for one in by_sex.groups)
+    assert women < 1 < men  # whose outcomes differ beyond what the other columns tell
+    assert "sex" not in {one.name for one in made.card.columns}
+
+
+def test_a_declared_segment_is_judged_part_by_part(made: TableModel) -> None:
+    [by_region] = made.judgement.segments
+    assert (by_region.title, by_region.read, by_region.gaps) == ("region", True, ())
+    told = {one.name: one for one in by_region.groups}
+    assert told["islands"].insufficient == "3 rows, 100 wanted"
+    assert told["islands"].figures == {}
+    assert told["east"].figures["mean_score"] > told["north"].figures["mean_score"]
+    page = (made.folder / "card.html").read_text("utf-8")
+    assert "insufficient evidence: 3 rows, 100 wanted" in page
+
+
+def test_a_protected_number_is_divided_at_quarters_and_an_age_at_the_usual_years(
+    tmp_path: Path,
+) -> None:
+    draws = np.random.default_rng(3)
+    frame = mart().assign(Age=draws.integers(18, 90, ROWS), children=draws.gamma(2, 2, ROWS))
+    frame.loc[:200, "Age"] = None
+    (tmp_path / "t.toml").write_text('protected = ["Age", "children"]\nnever = ["notes"]')
+    path = written(frame, tmp_path / "mart.csv")
+    made = train_table(asked(path, tmp_path / "out", declared=tmp_path / "t.toml"))
+    by_age, by_children = made.judgement.fairness
+    assert [one.name for one in by_age.groups] == [*AGES, NOT_KNOWN]
+    assert [one.rows for one in by_children.groups] == [ROWS // 4] * 4
 
 
 def test_the_code_book_is_covered_by_the_digest(made: TableModel) -> None:
@@ -261,6 +302,7 @@ def test_a_time_that_is_none_is_refused(refused: Callable[..., str], day: str) -
     "toml, told",
     [
         ("never = ['regoin']", "regoin (did you mean region?)"),
+        ("segments = ['brnch']", "brnch (did you mean branch?)"),
         ("[columns.nobody]\nkind = 'number'", "nobody"),
         ("nevr = ['region']", "nevr: no such setting"),
         ("[columns.grade]\nkind = 'text'\ndirection = 'up'", "columns.grade.direction"),

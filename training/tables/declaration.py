@@ -42,6 +42,7 @@ class Declaration(BaseModel):
     Attributes:
         never: columns that no model of this table may read.
         protected: protected attributes; without it they are found by their names.
+        segments: columns by which the model is judged part by part.
         event: the target's value that is the event, where that is not plain.
         unlabelled: what to do with rows without a target.
         horizon_days: days from the as-of day until the outcome is known.
@@ -52,6 +53,7 @@ class Declaration(BaseModel):
 
     never: tuple[str, ...] = ()
     protected: tuple[str, ...] | None = None
+    segments: tuple[str, ...] = ()
     event: str | None = None
     unlabelled: Literal["refuse", "leave out"] = "refuse"
     horizon_days: int = Field(0, ge=0, le=3_660)
@@ -80,7 +82,7 @@ class Declaration(BaseModel):
         Raises:
             ConfigurationError: with the nearest names.
         """
-        said = (*self.never, *(self.protected or ()), *self.columns)
+        said = (*self.never, *(self.protected or ()), *self.segments, *self.columns)
         unknown = [name for name in dict.fromkeys(said) if name not in present]
         if unknown:
             raise ConfigurationError(

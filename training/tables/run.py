@@ -17,8 +17,9 @@ from data.errors import TrainingError
 from data.settings import settings
 from data.terminal import Report
 from training import card as model_card
-from training import release
+from training import fairness, release
 from training.fit import Fitted, fit
+from training.groups import Unseen
 from training.judge import (
     ENOUGH_EVENTS,
     Comparison,
@@ -33,6 +34,7 @@ from training.judge import (
 from training.recipes import Recipe
 from training.tables.columns import Column
 from training.tables.finding import Found, column, encoded
+from training.tables.groups import partitions
 from training.tables.preparing import Asked, Prepared, TableRecipe, prepare, refuse_full
 from training.tables.rival import NAMED, simple_margins
 from training.tables.split import FOLDS, Apart, folds_of
@@ -105,6 +107,7 @@ def train_table(asked: Asked, report: Report | None = None) -> TableModel:
         raise TrainingError(f"{asked.path.name} has no column left to learn from.")
     say("fit and judge", 1, 4)
     made = _with_benchmark(_made(asked, prepared, chosen, prepared.apart), prepared)
+    made = _with_groups(made, prepared)
     say("protected columns", 2, 4)
     protection = _protection(asked, prepared, made, chosen, protected) if protected else None
     say("card", 3, 4)
@@ -223,6 +226,16 @@ def _with_benchmark(made: Made, prepared: Prepared) -> Made:
         theirs = simple(made.train, made.test)
     found = compare(made.stacked, made.judged.calibrated, theirs.calibrated, answer, NAMED[answer])
     return replace(made, judgement=replace(made.judgement, benchmark=found))
+
+
+def _with_groups(made: Made, prepared: Prepared) -> Made:
+    """The model judged by protected column too, and by the segments that were declared."""
+    apart, read = prepared.apart, [one.name for one in made.columns]
+    copies = max(1, apart.repetitions)
+    rows = np.tile(np.flatnonzero(apart.test), copies)
+    parted = partitions(prepared.found, prepared.said, apart.train, rows, read)
+    unseen = Unseen(made.judged.calibrated, made.stacked, made.recipe.label.answer, copies)
+    return replace(made, judgement=fairness.with_groups(made.judgement, unseen, parted))
 
 
 def _protection(
