@@ -25,7 +25,7 @@ from experiments.attainable import (
     gathered,
     money_figures,
 )
-from experiments.attainable import home as within
+from experiments._home import home as within
 from features.definition import Array
 from features.identity.run import identify
 from features.profile import build

@@ -47,13 +47,19 @@ def tiny(tmp_path: Path) -> DatedBank:
     return bank
 
 
-def earn(bank: DatedBank, month: int, amount: int, loss: int = 0) -> None:
-    """Contribution of C1 in minor units, that many months after the as-of day."""
+def earn(
+    bank: DatedBank,
+    month: int,
+    amount: int,
+    loss: int = 0,
+    owner: tuple[str, str] = ("C1", "A1"),
+) -> None:
+    """Contribution of an account in minor units, that many months after the as-of day."""
     bank.add(
         "contributions",
         on=str(after(month)),
-        customer_id="C1",
-        account_id="A1",
+        customer_id=owner[0],
+        account_id=owner[1],
         contribution=amount,
         loss=loss,
     )
@@ -102,6 +108,19 @@ def test_a_customer_who_costs_money_has_a_negative_value(tiny: DatedBank) -> Non
 def test_a_write_off_counts_once_and_does_not_go_on(tiny: DatedBank) -> None:
     earn(tiny, 5, -400_000, loss=400_000)
     assert ask(tiny) == pytest.approx(discounted(range(1, 61)) - 4_000 * V**5)
+
+
+def test_what_losses_take_of_lending_is_taken_from_every_loan_to_come(tiny: DatedBank) -> None:
+    tiny.add("accounts", on="2020-01-01", account_id="L1", product_id="personal_loan")
+    tiny.add("accounts", on="2020-01-01", customer_id="C2", account_id="L2", product_id="mortgage")
+    for month in range(1, 14):
+        earn(tiny, month, 5_000, owner=("C1", "L1"))
+        earn(tiny, month, 5_000, owner=("C2", "L2"))
+    earn(tiny, 3, -32_500, loss=32_500, owner=("C2", "L2"))
+    earn(tiny, 14, -99_000, loss=99_000, owner=("C2", "L2"))  # not known before the test
+    # Of 1,300 that lending earned 325 were lost: a quarter of C1's 50 a month.
+    wanted = discounted(range(1, 14), 150) + discounted(range(14, 61), 100 + 50 * 0.75)
+    assert ask(tiny, after(14), after(15), after(16)) == pytest.approx(wanted)
 
 
 def test_as_many_months_count_as_were_known_before_the_first_day_of_the_test(

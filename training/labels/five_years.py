@@ -15,11 +15,17 @@ from training.labels.survival import Survival
 
 Months = NDArray[np.int64]
 NEVER = 2**31
-# Losses fall in single months and do not go on; what was lost has its place among the observed.
+# A customer's own loss falls in one month and does not go on: what is lent to all is charged alike.
 _MONTHLY = """
+    WITH lending AS (
+        SELECT account_id FROM accounts JOIN products USING (product_id)
+        WHERE family IN ('personal_loan', 'mortgage', 'credit_card')
+    )
     SELECT customer_id, date_diff('month', DATE '1970-01-01',
             DATE '1970-01-01' + CAST(event_day AS INTEGER)) AS month,
-        sum(contribution) / 100.0 AS brought, sum(contribution + loss) / 100.0 AS usual
+        sum(contribution) / 100.0 AS brought, sum(contribution + loss) / 100.0 AS usual,
+        coalesce(sum(contribution + loss)
+            FILTER (account_id IN (SELECT account_id FROM lending)), 0) / 100.0 AS lent
     FROM contributions WHERE customer_id IN (SELECT customer_id FROM spine) GROUP BY ALL
 """
 
@@ -28,7 +34,8 @@ _MONTHLY = """
 class Earned:
     """Units of currency by customer and month since 1970, the months from ``first`` on.
 
-    ``usual`` is what was ``brought`` before losses.
+    ``usual`` is what was ``brought`` without the customer's own losses, but with the share of what
+    was earned on lending that losses took from the whole bank.
     """
 
     first: int
@@ -50,13 +57,13 @@ def extrapolated(
     """The amount of each row of a spine (place, customer_id, as_of_day), in units of currency.
 
     Each customer's observed months as they were; then, for whoever has not left by their end, the
-    mean of the recent ones before losses, times the share of customers still there; all
-    discounted to the as-of day.
+    mean of the recent ones, their own losses replaced by everybody's, times the share of
+    customers still there; all discounted to the as-of day.
     """
     customers = pd.Index(spine["customer_id"].unique())
-    earned = _earned(warehouse, customers, spine)
     days = np.sort(spine["as_of_day"].unique())
     over = _month(int(days[-how.held_back :][0]) - lag_days + 1)  # months before it are known
+    earned = _earned(warehouse, customers, spine, over)
     left = _left(warehouse, spine)
     begins = np.array([_month(day + 1) for day in spine["as_of_day"]], np.int64)
     survival = _survival(how, begins, left, over)
@@ -98,7 +105,9 @@ def _survival(how: Extrapolation, begins: Months, left: Months, over: int) -> Su
     return Survival.of(followed, gone, how.months)
 
 
-def _earned(warehouse: Warehouse, customers: pd.Index, spine: pd.DataFrame) -> Earned:
+def _earned(
+    warehouse: Warehouse, customers: pd.Index, spine: pd.DataFrame, over: int
+) -> Earned:
     rows = warehouse.frame(_MONTHLY, spine=spine[["customer_id"]].drop_duplicates())
     if not len(rows):
         nothing = np.zeros((len(customers), 0))
@@ -107,8 +116,15 @@ def _earned(warehouse: Warehouse, customers: pd.Index, spine: pd.DataFrame) -> E
     shape = len(customers), int(month.max() - month.min()) + 1
     place = customers.get_indexer(pd.Index(rows["customer_id"])), month - month.min()
     brought, usual = np.zeros(shape), np.zeros(shape)
-    brought[place], usual[place] = rows["brought"], rows["usual"]
+    brought[place] = rows["brought"]
+    usual[place] = rows["usual"] - _charge(rows[month < over]) * rows["lent"]
     return Earned(int(month.min()), brought, usual)
+
+
+def _charge(known: pd.DataFrame) -> float:
+    """Net losses over what lending earned before them; none where it earned nothing."""
+    lent = float(known["lent"].sum())
+    return float((known["usual"] - known["brought"]).sum()) / lent if lent > 0 else 0.0
 
 
 def _left(warehouse: Warehouse, spine: pd.DataFrame) -> Months:

@@ -39,15 +39,16 @@ FIVE_YEARS = LabelContract(
         f"Contribution of the next {FIVE.months} months, discounted at {FIVE.yearly_rate:.0%} a"
         f" year from the end of each. The months observed, at least {FIVE.observed}, count as they"
         " were. Whoever has left by their end (as churn counts it) brings nothing more; for others"
-        f" the mean of their last {FIVE.recent} months before net losses goes on, times the share of"
-        " customers still there by a Kaplan-Meier curve of all that was known before the first"
-        " test date. Losses, new products and growth to come are not foretold."
+        f" the mean of their last {FIVE.recent} months goes on, times the share of customers still"
+        " there by a Kaplan-Meier curve; in it their own net losses are replaced by the share of"
+        " lending's contribution that losses take. Curve and share stand on what was known before"
+        " the first test date. New products, loans that end and growth are not foretold."
     ),
     answer="money",
     horizon_days=5 * 365 + 1,
     observed_days=LIFETIME_VALUE.horizon_days,
     status=LIFETIME_VALUE.status,
     extrapolation=FIVE,
-    needs=("accounts", "contributions", "transactions"),
+    needs=("accounts", "contributions", "products", "transactions"),
     notes=(EXTRAPOLATED,),
 )
