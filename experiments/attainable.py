@@ -5,7 +5,8 @@ very rows it is judged on, against the true chances: each row counts as an event
 and as a non-event with 1 - p, so that no figure depends on the luck of the draw. The truth's own
 Gini is the most that any model could reach, and a model's share is its Gini over that. For money
 the expectation stands in for what was realised, and Ginis are over that of perfect foresight. A
-plain logistic regression on the same rows shows what trees add.
+plain logistic regression on the same rows shows what trees add. No expectation of five years is
+written down: their value is held against what a longer bank realises (see ``five_years``).
 """
 
 import tempfile

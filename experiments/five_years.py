@@ -121,7 +121,12 @@ def show(found: Figures) -> None:
     title = f"Five years, held against what {found['rows']:,} rows realised"
     show_table(title, ("", "Gini", "slope", "O/E", "95 %"), rows)
     tenths = [
-        (n, f"{t['expected']:,.0f}", f"{t['observed']:,.0f}", f"{t['low']:,.0f} to {t['high']:,.0f}")
+        (
+            n,
+            f"{t['expected']:,.0f}",
+            f"{t['observed']:,.0f}",
+            f"{t['low']:,.0f} to {t['high']:,.0f}",
+        )
         for n, t in enumerate(found["tenths"], 1)
     ]
     show_table("By tenth of the value", ("tenth", "expected", "realised", "95 %"), tenths)

@@ -146,7 +146,7 @@ _RECIPES = (
     Recipe("churn", CHURN, _serving("service")),
     Recipe("churn.run_off", RUN_OFF, _serving("service")),
     Recipe("lifetime_value", LIFETIME_VALUE, _WORTH, rounds=400),
-    Recipe("lifetime_value.five_years", FIVE_YEARS, _WORTH, rounds=150, shrinkage=0.1),
+    Recipe("lifetime_value.five_years", FIVE_YEARS, _WORTH, rounds=100, shrinkage=0.12),
     *(
         Recipe(f"propensity.{family}", propensity(family), _serving("marketing"))
         for family in OFFERED

@@ -319,10 +319,15 @@ def test_f27_a_training_killed_after_its_release_stood_is_finished_by_the_next(
     bank_home: Path,
 ) -> None:
     killed("registry")
-    assert registry.versions("lifetime_value.five_years") == {}  # no half version: nobody's challenger
+    assert (
+        registry.versions("lifetime_value.five_years") == {}
+    )  # no half version: nobody's challenger
     (outcome,) = train(Warehouse(), "lifetime_value.five_years")
     assert isinstance(outcome, Trained), outcome
-    assert sorted(run.info.status for run in runs("lifetime_value.five_years")) == ["FINISHED", "FINISHED"]
+    assert sorted(run.info.status for run in runs("lifetime_value.five_years")) == [
+        "FINISHED",
+        "FINISHED",
+    ]
     assert outcome.version == "2"
     assert {str(made.version) for made in model_versions("lifetime_value.five_years")} == {"1", "2"}
     first, second = (life.read("lifetime_value.five_years", version) for version in ("1", "2"))
@@ -411,5 +416,10 @@ def test_f28_a_training_whose_disk_fills_up_can_be_run_again(bank_home: Path) ->
     assert [*(bank_home / "releases").glob("lifetime_value.five_years/*")] == []
     (outcome,) = train(Warehouse(), "lifetime_value.five_years")
     assert isinstance(outcome, Trained), outcome
-    assert sorted(run.info.status for run in runs("lifetime_value.five_years")) == ["FAILED", "FINISHED"]
-    assert [str(made.version) for made in model_versions("lifetime_value.five_years")] == [outcome.version]
+    assert sorted(run.info.status for run in runs("lifetime_value.five_years")) == [
+        "FAILED",
+        "FINISHED",
+    ]
+    assert [str(made.version) for made in model_versions("lifetime_value.five_years")] == [
+        outcome.version
+    ]

@@ -16,13 +16,12 @@ from training import life
 from training.labels import EXTRAPOLATED, FIVE_YEARS, LIFETIME_VALUE, label
 from training.labels.extrapolation import Extrapolation
 from training.labels.survival import Survival
+from training.labels.value import FIVE
 from training.run import Trained, spine_of, train
 from training.split import TEST_DATES, split
 
 AS_OF = date(2020, 1, 31)
 V = 1.03 ** (-1 / 12)  # a month's discount
-HOW = FIVE_YEARS.extrapolation
-assert HOW is not None
 
 
 def after(months: int) -> date:
@@ -37,9 +36,7 @@ def tiny(tmp_path: Path) -> DatedBank:
     for number in range(2, 11):
         bank.customer(f"C{number}", f"A{number}")
     for number in range(1, 11):  # their money is here: nobody falls silent
-        bank.add(
-            "balances", on="2020-01-01", account_id=f"A{number}", ledger_balance=2_000_000
-        )
+        bank.add("balances", on="2020-01-01", account_id=f"A{number}", ledger_balance=2_000_000)
     bank.add("transactions", on="2020-01-01", amount=-1)
     bank.add("balances", on="2022-12-31", account_id="A10", ledger_balance=2_000_000)
     for month in range(1, 31):
@@ -197,7 +194,7 @@ def test_when_all_have_left_nothing_is_to_come_and_when_nobody_was_followed_all_
 )
 def test_an_extrapolation_that_stands_on_nothing_is_refused(change: dict[str, float]) -> None:
     usual = {"months": 60, "observed": 12, "recent": 12, "yearly_rate": 0.03, "held_back": 3}
-    with pytest.raises(TrainingError, match="observed|rate"):
+    with pytest.raises(TrainingError, match=r"observed|rate"):
         Extrapolation(**{**usual, **change})  # type: ignore[arg-type]
 
 
@@ -206,14 +203,15 @@ def test_the_contract_says_what_is_done_and_cannot_be_changed() -> None:
     for word in ("60 months", "3%", "Kaplan-Meier", "brings nothing more"):
         assert word in FIVE_YEARS.outcome
     assert FIVE_YEARS.notes == (EXTRAPOLATED,)
+    assert FIVE_YEARS.extrapolation == FIVE
     with pytest.raises(FrozenInstanceError):
-        HOW.yearly_rate = 0.0  # type: ignore[misc]
+        FIVE.yearly_rate = 0.0  # type: ignore[misc]
     with pytest.raises(FrozenInstanceError):
         FIVE_YEARS.extrapolation = None  # type: ignore[misc]
 
 
 def test_only_the_observed_year_has_to_be_over() -> None:
-    assert HOW.held_back == TEST_DATES
+    assert FIVE.held_back == TEST_DATES
     wait = timedelta(365 + 31)
     assert FIVE_YEARS.known_after(1_826) == wait == LIFETIME_VALUE.known_after(365)
     assert FIVE_YEARS.mature(AS_OF, AS_OF + wait)
@@ -247,7 +245,7 @@ def test_five_years_are_learnt_released_and_said_to_be_extrapolated(
 
 
 def test_a_longer_observation_is_the_same_contract_with_another_parameter(tiny: DatedBank) -> None:
-    longer = replace(FIVE_YEARS, extrapolation=replace(HOW, observed=24, recent=24))
+    longer = replace(FIVE_YEARS, extrapolation=replace(FIVE, observed=24, recent=24))
     spine = pd.DataFrame({"customer_id": ["C1"], "as_of": [AS_OF]})
     earn(tiny, 24, 240_000)
     (found,) = label(tiny.load(), longer, spine).rows["target"]

@@ -37,7 +37,8 @@ class LabelContract:
         spine: where the rows come from.
         default: what counts as default, for credit risk.
         extrapolation: how the amount of a horizon is told of which only the first months are over;
-            there is no ``target`` then, and ``observed_days`` of the horizon have to be over.
+            there is no ``target`` then, and only ``observed_days`` of the horizon have to be over,
+            for a row to be mature and for training rows to end before the first test date.
         notes: what whoever reads an answer has to know.
 
     Raises:

@@ -105,9 +105,7 @@ def _survival(how: Extrapolation, begins: Months, left: Months, over: int) -> Su
     return Survival.of(followed, gone, how.months)
 
 
-def _earned(
-    warehouse: Warehouse, customers: pd.Index, spine: pd.DataFrame, over: int
-) -> Earned:
+def _earned(warehouse: Warehouse, customers: pd.Index, spine: pd.DataFrame, over: int) -> Earned:
     rows = warehouse.frame(_MONTHLY, spine=spine[["customer_id"]].drop_duplicates())
     if not len(rows):
         nothing = np.zeros((len(customers), 0))

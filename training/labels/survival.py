@@ -36,7 +36,8 @@ class Survival:
         if not len(followed):
             return cls((1.0,) * (months + 1))
         seen = int(followed.max())
-        curve = ecdf(CensoredData(uncensored=followed[left], right=followed[~left])).sf
+        lived = followed.astype(np.float64)
+        curve = ecdf(CensoredData(uncensored=lived[left], right=lived[~left])).sf
         still = np.r_[1.0, curve.evaluate(np.arange(1, seen + 1))]
         begin = max(seen - YEAR, 0)
         pace = (still[-1] / still[begin]) ** (1 / (seen - begin)) if still[begin] > 0 else 0.0

@@ -1,4 +1,4 @@
-"""Lifetime value: the contribution that the coming months bring."""
+"""Lifetime value: what the coming months bring, and five years, of which most is extrapolated."""
 
 from training.labels.contract import HELD, STATUS, LabelContract
 from training.labels.extrapolation import Extrapolation
