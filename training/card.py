@@ -120,7 +120,8 @@ OWN_LIMITS: Mapping[str, tuple[str, ...]] = {
         (
             "Observed over expected, slope, Gini, lift and gates on this page compare the model with"
             " the extrapolated label of the test rows, of which 12 months were observed: they tell"
-            " that it learnt the label, not that five years come out so."
+            " that it learnt the label, not that five years come out so. Where slope or O/E lie"
+            " outside their tolerance the gate says insufficient evidence and does not refuse."
         ),
         (
             "On a bank that is not simulated nobody has held it against five years that were lived;"
