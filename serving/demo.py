@@ -166,15 +166,24 @@ def _show_score(title: str, score: Score) -> None:
         out.print(f"\n{name}: {score.status}, {plain(score.reason or '')}", soft_wrap=True)
         _show_credit(score)
         return
-    read = (
-        f"{score.value:.1%}" if score.unit == "probability" else f"{score.value:,.0f} {score.unit}"
-    )
-    span = f"within {score.horizon} days" if score.horizon else "final status of the loan"
+    read = f"{score.value:.1%}" if score.unit == "probability" else _amount(score)
+    span = f"within {score.horizon:,} days" if score.horizon else "final status of the loan"
     mark = f", {score.status}" if score.status != "scored" else ""
     out.print(f"\n{name}: {read} ({span}{mark}){_others(score)}")
     _show_credit(score)
     for reason in score.reasons or []:
         out.print(f"  {_impact(reason.impact, score)}  {plain(reason.text)}", soft_wrap=True)
+
+
+def _amount(score: Score) -> str:
+    """An amount of money, and its interval where it has one."""
+    if score.interval is None or score.coverage is None:
+        return f"{score.value:,.0f} {score.unit}"
+    low, high = score.interval
+    return (
+        f"{score.value:,.0f} {score.unit}, between {low:,.0f} and {high:,.0f} for"
+        f" {score.coverage:.0%} of such customers"
+    )
 
 
 def _impact(impact: float, score: Score) -> str:

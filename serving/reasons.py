@@ -22,6 +22,9 @@ _ASKED = {
     "churn": Reasons("the chance of leaving", "流失機率", "流失概率"),
     "churn.run_off": Reasons("the chance of running assets down", "資產流出機率", "资产流失概率"),
     "lifetime_value": Reasons("the expected contribution", "預期貢獻度", "预期贡献度"),
+    "lifetime_value.five_years": Reasons(
+        "the expected contribution of five years", "預期五年貢獻度", "预期五年贡献度"
+    ),
     "propensity": Reasons("the chance of taking it up", "申辦機率", "购买概率"),
     "credit_risk": Reasons("the risk of default", "違約風險", "违约风险"),
     "outcome": Reasons("the answer", "預測值", "预测值"),

@@ -110,7 +110,9 @@ def _fit_money(recipe: Recipe, rows: pd.DataFrame, features: tuple[str, ...]) ->
     raw = lgb.train(parameters, data, num_boost_round=rounds, init_model=stairs)
     slope = calibrate(held_out, learnt[apart], "money").slope
     calibration = Calibration(slope, float(np.mean(target[apart]) - slope * np.mean(held_out)))
-    spread = Spread.of(slope * held_out + calibration.intercept, target[apart])
+    spread = None  # an extrapolated amount lacks the luck that an interval has to cover
+    if not recipe.label.extrapolation:
+        spread = Spread.of(slope * held_out + calibration.intercept, target[apart])
     told = {**parameters, "rounds": rounds, "pace": pace}
     return Fitted(fold_in(raw, calibration), raw, features, calibration, told, spread)
 

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from features.catalogue import CATALOGUE
 from training.conformal import Spread
 from training.judge import ENOUGH_EVENTS, MAIN, Interval
+from training.labels import EXTRAPOLATED
 from training.recipes import PURPOSES
 from training.release import ReleaseCard
 
@@ -88,7 +89,8 @@ def gates(card: ReleaseCard) -> GateReport:
     metrics = found.get("metrics", {})
 
     def within(name: str, key: str, allowed: Interval) -> Gate:
-        return _within(name, metrics.get(key), spans.get(key), allowed, events)
+        gate = _within(name, metrics.get(key), spans.get(key), allowed, events)
+        return _by_extrapolation(gate) if EXTRAPOLATED in card.answer_notes else gate
 
     return GateReport(
         card.name,
@@ -106,6 +108,14 @@ def gates(card: ReleaseCard) -> GateReport:
             _may_serve(card),
         ),
     )
+
+
+def _by_extrapolation(gate: Gate) -> Gate:
+    """An extrapolated label is no outcome: it cannot refuse, and what it finds is no evidence."""
+    if gate.verdict != "refused":
+        return gate
+    finding = f"{gate.finding}; but the label is extrapolated"
+    return replace(gate, verdict="insufficient evidence", finding=finding)
 
 
 def _may_serve(card: ReleaseCard) -> Gate:

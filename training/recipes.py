@@ -12,6 +12,7 @@ from training.labels import (
     ACQUISITION,
     CHURN,
     CREDIT_RISK,
+    FIVE_YEARS,
     LIFETIME_VALUE,
     LOAN_STATUS,
     OFFERED,
@@ -138,16 +139,14 @@ _RISK_DIRECTIONS = {
     "lowest_balance_365d": -1,
 }
 
+# What was earned ever grows with the history a bank has loaded, not with the customer.
+_WORTH = tuple(name for name in _serving("value") if name != "contribution")
+
 _RECIPES = (
     Recipe("churn", CHURN, _serving("service")),
     Recipe("churn.run_off", RUN_OFF, _serving("service")),
-    Recipe(
-        "lifetime_value",
-        LIFETIME_VALUE,
-        # What was earned ever grows with the history a bank has loaded, not with the customer.
-        tuple(name for name in _serving("value") if name != "contribution"),
-        rounds=400,
-    ),
+    Recipe("lifetime_value", LIFETIME_VALUE, _WORTH, rounds=400),
+    Recipe("lifetime_value.five_years", FIVE_YEARS, _WORTH, rounds=100, shrinkage=0.12),
     *(
         Recipe(f"propensity.{family}", propensity(family), _serving("marketing"))
         for family in OFFERED

@@ -17,6 +17,7 @@ from data.loading import load
 from data.simulation import simulate
 from data.sources import open_source
 from data.warehouse import Warehouse
+from experiments._home import home as within
 from experiments.attainable import (
     Figures,
     Truth,
@@ -25,7 +26,6 @@ from experiments.attainable import (
     gathered,
     money_figures,
 )
-from experiments.attainable import home as within
 from features.definition import Array
 from features.identity.run import identify
 from features.profile import build
@@ -234,3 +234,4 @@ def test_every_question_is_held_against_the_truth(examined: Figures) -> None:
 def test_new_credit_has_no_truth_and_is_not_held_against_another() -> None:
     assert [Truth.tells(name) for name in ("credit_risk", "propensity.fund")] == [True, True]
     assert not Truth.tells("credit_risk.acquisition")
+    assert not Truth.tells("lifetime_value.five_years")

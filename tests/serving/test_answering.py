@@ -21,6 +21,7 @@ def test_every_question_is_answered_and_recorded(served: Database, customer: str
         "churn",
         "churn.run_off",
         "lifetime_value",
+        "lifetime_value.five_years",
         "propensity",
         "credit_risk",
         "credit_risk.acquisition",

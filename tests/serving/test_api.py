@@ -18,7 +18,7 @@ from serving.api import application
 from serving.keys import PREFIX, make_key
 from serving.scoring import MODELS, Scorer
 from tests.serving.conftest import knocking
-from training.labels import OFFERED, SCORABLE
+from training.labels import EXTRAPOLATED, OFFERED, SCORABLE
 from training.recipes import QUESTIONS
 
 OPEN = {"/healthz"}
@@ -152,8 +152,23 @@ def test_the_description_is_for_those_who_have_a_key(quick_client: TestClient) -
 def test_a_known_customer_gets_all_four(client: TestClient, customer: str) -> None:
     answer = ask(client, customer)
     assert answer["customer_id"] == customer
-    assert set(answer["scores"]) == {*QUESTIONS, "churn.run_off", "credit_risk.acquisition"}
+    beside = {"churn.run_off", "lifetime_value.five_years", "credit_risk.acquisition"}
+    assert set(answer["scores"]) == {*QUESTIONS, *beside}
     assert set(answer["scores"]["propensity"]) == set(OFFERED)
+
+
+def test_the_value_of_a_year_has_an_interval_and_that_of_five_says_it_is_extrapolated(
+    client: TestClient, customer: str
+) -> None:
+    told = ask(client, customer, "lifetime_value")["scores"]
+    year, five = told["lifetime_value"], told["lifetime_value.five_years"]
+    low, high = year["interval"]
+    assert low < year["value"] < high
+    assert (year["coverage"], year["horizon"]) == (0.9, 365)
+    assert not five.keys() & {"interval", "coverage"}
+    assert five["horizon"] == 1_826
+    assert five["notes"] == [EXTRAPOLATED]
+    assert "validated only on simulated banks" in EXTRAPOLATED
 
 
 @pytest.mark.parametrize("name", [name for names in MODELS.values() for name in names])

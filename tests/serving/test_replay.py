@@ -75,7 +75,14 @@ def test_an_answer_is_replayed_from_its_record_bit_for_bit(
 def flat(told: Any) -> list[Any]:
     offers = told["scores"]["propensity"]
     return [
-        told["scores"][q] for q in ("churn", "churn.run_off", "lifetime_value", "credit_risk")
+        told["scores"][q]
+        for q in (
+            "churn",
+            "churn.run_off",
+            "lifetime_value",
+            "lifetime_value.five_years",
+            "credit_risk",
+        )
     ] + [offers[family] for family in sorted(offers)]
 
 

@@ -268,7 +268,7 @@ point, kill = sys.argv[1], getattr(signal, sys.argv[2])
 def watch(event, told):
     if event == "os.rename" and point == "digests" and str(told[1]).endswith("/digests.json"):
         os.kill(os.getpid(), kill)
-    if event == "open" and point == "registry" and str(told[0]).endswith("releases/lifetime_value"):
+    if event == "open" and point == "registry" and str(told[0]).endswith("releases/lifetime_value.five_years"):
         os.kill(os.getpid(), kill)
 
 def say(step, done, total):
@@ -276,7 +276,7 @@ def say(step, done, total):
         os.kill(os.getpid(), kill)
 
 sys.addaudithook(watch)
-train(Warehouse(), "lifetime_value", report=say)
+train(Warehouse(), "lifetime_value.five_years", report=say)
 """
 
 
@@ -302,14 +302,14 @@ def test_f27_a_training_killed_before_its_release_stood_leaves_a_failed_run(
     bank_home: Path, point: str, how: str
 ) -> None:
     killed(point, how)
-    assert [run.info.status for run in runs("lifetime_value")] == ["RUNNING"]
-    assert registry.versions("lifetime_value") == {}
+    assert [run.info.status for run in runs("lifetime_value.five_years")] == ["RUNNING"]
+    assert registry.versions("lifetime_value.five_years") == {}
     assert release.champions() == {}
     assert waiting() == []
     with Outbox() as box:
         assert [s.told for s in box.sync()] == ["interrupted; its run is marked failed"]
-    assert [run.info.status for run in runs("lifetime_value")] == ["FAILED"]
-    assert model_versions("lifetime_value") == []
+    assert [run.info.status for run in runs("lifetime_value.five_years")] == ["FAILED"]
+    assert model_versions("lifetime_value.five_years") == []
     assert [*(bank_home / "releases").rglob("*.*")] == []
     assert list((bank_home / "outbox").iterdir()) == []
 
@@ -319,15 +319,20 @@ def test_f27_a_training_killed_after_its_release_stood_is_finished_by_the_next(
     bank_home: Path,
 ) -> None:
     killed("registry")
-    assert registry.versions("lifetime_value") == {}  # no half version: nobody's challenger
-    (outcome,) = train(Warehouse(), "lifetime_value")
+    assert (
+        registry.versions("lifetime_value.five_years") == {}
+    )  # no half version: nobody's challenger
+    (outcome,) = train(Warehouse(), "lifetime_value.five_years")
     assert isinstance(outcome, Trained), outcome
-    assert sorted(run.info.status for run in runs("lifetime_value")) == ["FINISHED", "FINISHED"]
+    assert sorted(run.info.status for run in runs("lifetime_value.five_years")) == [
+        "FINISHED",
+        "FINISHED",
+    ]
     assert outcome.version == "2"
-    assert {str(made.version) for made in model_versions("lifetime_value")} == {"1", "2"}
-    first, second = (life.read("lifetime_value", version) for version in ("1", "2"))
+    assert {str(made.version) for made in model_versions("lifetime_value.five_years")} == {"1", "2"}
+    first, second = (life.read("lifetime_value.five_years", version) for version in ("1", "2"))
     assert first.model == second.model
-    assert registry.versions("lifetime_value") == {"challenger": "2"}
+    assert registry.versions("lifetime_value.five_years") == {"challenger": "2"}
 
 
 @pytest.mark.slow
@@ -335,20 +340,20 @@ def test_f30_a_question_is_trained_while_mlflow_is_down_and_promoted_when_it_is_
     bank_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ZHIKE_TRACKING_URI", closed_port())
-    (outcome,) = train(Warehouse(), "lifetime_value")
+    (outcome,) = train(Warehouse(), "lifetime_value.five_years")
     assert isinstance(outcome, Trained), outcome
     assert "./zhike training sync tells it" in outcome.remarks[0]
     monkeypatch.delenv("ZHIKE_TRACKING_URI")
-    (again,) = train(Warehouse(), "lifetime_value")  # the next run tells MLflow first
+    (again,) = train(Warehouse(), "lifetime_value.five_years")  # the next run tells MLflow first
     assert isinstance(again, Trained), again
     assert again.remarks == ()
-    assert {made.tags["version"] for made in model_versions("lifetime_value")} == {
+    assert {made.tags["version"] for made in model_versions("lifetime_value.five_years")} == {
         outcome.version,
         again.version,
     }
-    life.promote(migrated(), "lifetime_value", outcome.version, actor="tests")
-    assert registry.versions("lifetime_value")["champion"] == outcome.version
-    folder = release.champion("lifetime_value")
+    life.promote(migrated(), "lifetime_value.five_years", outcome.version, actor="tests")
+    assert registry.versions("lifetime_value.five_years")["champion"] == outcome.version
+    folder = release.champion("lifetime_value.five_years")
     assert folder is not None
     assert folder.name == outcome.version
 
@@ -397,7 +402,7 @@ def watch(recipe, made):
     resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, resource.RLIM_INFINITY))
 
 try:
-    train(Warehouse(), "lifetime_value", watch=watch)
+    train(Warehouse(), "lifetime_value.five_years", watch=watch)
 except (ZhikeError, OSError) as error:
     print(error)
 """
@@ -408,8 +413,13 @@ def test_f28_a_training_whose_disk_fills_up_can_be_run_again(bank_home: Path) ->
     """Neither MLflow's database nor the release has room."""
     ended = outside(FULL_AT_THE_END)
     assert "File too large" in ended.stdout, ended.stderr
-    assert [*(bank_home / "releases").glob("lifetime_value/*")] == []
-    (outcome,) = train(Warehouse(), "lifetime_value")
+    assert [*(bank_home / "releases").glob("lifetime_value.five_years/*")] == []
+    (outcome,) = train(Warehouse(), "lifetime_value.five_years")
     assert isinstance(outcome, Trained), outcome
-    assert sorted(run.info.status for run in runs("lifetime_value")) == ["FAILED", "FINISHED"]
-    assert [str(made.version) for made in model_versions("lifetime_value")] == [outcome.version]
+    assert sorted(run.info.status for run in runs("lifetime_value.five_years")) == [
+        "FAILED",
+        "FINISHED",
+    ]
+    assert [str(made.version) for made in model_versions("lifetime_value.five_years")] == [
+        outcome.version
+    ]

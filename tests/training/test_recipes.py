@@ -81,6 +81,8 @@ def test_credit_risk_without_statements_asks_for_the_final_status_and_says_so() 
         ("propensity", len(OFFERED)),
         ("churn", 2),
         ("churn.run_off", 1),
+        ("lifetime_value", 2),
+        ("lifetime_value.five_years", 1),
     ],
 )
 def test_recipes_are_chosen_by_question_or_model(asked: str, count: int) -> None:

@@ -20,9 +20,9 @@ def test_f29_one_thread_and_two_give_the_same_release_to_the_last_bit(
         (home / "warehouse").symlink_to(loaded_home / "warehouse")
         monkeypatch.setenv("ZHIKE_HOME", str(home))
         monkeypatch.setenv("ZHIKE_THREADS", threads)
-        (outcome,) = train(Warehouse(), "lifetime_value")
+        (outcome,) = train(Warehouse(), "lifetime_value.five_years")
         assert isinstance(outcome, Trained), outcome
-        made.append(life.read("lifetime_value", outcome.version))
+        made.append(life.read("lifetime_value.five_years", outcome.version))
     one, two = made
     assert one.digest == two.digest  # trees, golden rows, card and report
     assert one.model == two.model

@@ -103,9 +103,9 @@ def test_a_search_is_nested_in_the_run_of_its_model_and_told_on_the_card(
 ) -> None:
     home.mkdir()
     (home / "warehouse").symlink_to(loaded_home / "warehouse")
-    (outcome,) = train(Warehouse(), "lifetime_value", seek=Seek(3))
+    (outcome,) = train(Warehouse(), "lifetime_value.five_years", seek=Seek(3))
     assert isinstance(outcome, Trained), outcome
-    release = life.read("lifetime_value", outcome.version)
+    release = life.read("lifetime_value.five_years", outcome.version)
     account = release.card.search
     assert account is not None
     assert account["told"] == release.report["method"]["search"]["told"] == outcome.remarks[0]
@@ -114,11 +114,11 @@ def test_a_search_is_nested_in_the_run_of_its_model_and_told_on_the_card(
     tuned = account["found"] if account["kept"] == "found" else {}
     assert tuned.items() <= release.card.parameters.items()
     with registry.tracking() as client:
-        run = client.get_model_version("lifetime_value", outcome.version).run_id or ""
+        run = client.get_model_version("lifetime_value.five_years", outcome.version).run_id or ""
         (experiment,) = [client.get_run(run).info.experiment_id]
         trials = client.search_runs([experiment], f"tags.`{registry.PARENT}` = '{run}'")
     assert {trial.info.run_name for trial in trials} == {
-        f"lifetime_value trial {n}" for n in range(3)
+        f"lifetime_value.five_years trial {n}" for n in range(3)
     }
     assert all(set(trial.data.params) == set(SPACE) for trial in trials)
     assert all(trial.data.metrics["loss"] > 0 for trial in trials)

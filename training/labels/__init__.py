@@ -13,12 +13,14 @@ from training.labels.labelling import (
     statuses,
 )
 from training.labels.propensity import OFFERED, propensity
-from training.labels.value import LIFETIME_VALUE
+from training.labels.value import EXTRAPOLATED, FIVE_YEARS, LIFETIME_VALUE
 
 __all__ = [
     "ACQUISITION",
     "CHURN",
     "CREDIT_RISK",
+    "EXTRAPOLATED",
+    "FIVE_YEARS",
     "HORIZON",
     "LIFETIME_VALUE",
     "LOAN_STATUS",

@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from data.errors import TrainingError
 from training.labels.default import DefaultDefinition
+from training.labels.extrapolation import Extrapolation
 
 Answer = Literal["probability", "money"]
 SCORABLE = "scorable"
@@ -35,6 +36,9 @@ class LabelContract:
         needs: tables without which nobody can be labelled.
         spine: where the rows come from.
         default: what counts as default, for credit risk.
+        extrapolation: how the amount of a horizon is told of which only the first months are over;
+            there is no ``target`` then, and only ``observed_days`` of the horizon have to be over,
+            for a row to be mature and for training rows to end before the first test date.
         notes: what whoever reads an answer has to know.
 
     Raises:
@@ -48,7 +52,7 @@ class LabelContract:
     answer: Answer
     horizon_days: int
     status: str = field(repr=False)
-    target: str = field(repr=False)
+    target: str = field(default="", repr=False)
     clouded: str = field(default="", repr=False)
     needs: tuple[str, ...] = ()
     gap_days: int = 0
@@ -56,6 +60,8 @@ class LabelContract:
     spine: Literal["month_ends", "day_before_loan", "day_before_credit"] = "month_ends"
     horizons: tuple[int, ...] = ()
     default: DefaultDefinition | None = None
+    extrapolation: Extrapolation | None = None
+    observed_days: int | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -83,9 +89,13 @@ class LabelContract:
         """The longest horizon."""
         return self.windows[-1]
 
+    def observed_of(self, horizon: int) -> int:
+        """The days of a horizon that have to be over: all, unless the rest is extrapolated."""
+        return horizon if self.observed_days is None else min(horizon, self.observed_days)
+
     def known_after(self, horizon: int) -> timedelta:
-        """From the as-of day until the outcome of a horizon is fully known."""
-        return timedelta(self.gap_days + horizon + self.lag_days)
+        """From the as-of day until the outcome of a horizon is known as far as it has to be."""
+        return timedelta(self.gap_days + self.observed_of(horizon) + self.lag_days)
 
     def mature(self, as_of: date, last: date) -> bool:
         """Whether the outcome of ``as_of`` is fully known, for every horizon, on the last day."""

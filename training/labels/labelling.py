@@ -11,6 +11,7 @@ from data.warehouse import Warehouse
 from features.profile import day_number
 from features.spine import extent
 from training.labels.contract import HORIZON, SCORABLE, LabelContract
+from training.labels.five_years import extrapolated
 
 COVERAGE_SLACK = 31  # days: bookings may be rare at the end of a history
 
@@ -97,7 +98,7 @@ def label(warehouse: Warehouse, contract: LabelContract, spine: pd.DataFrame) ->
     kept, outcomes = [], []
     for horizon, target in targets.items():
         told = status.copy()
-        ends = begin["as_of_day"] + horizon
+        ends = begin["as_of_day"] + contract.observed_of(horizon)
         told[(told == SCORABLE) & (ends + contract.lag_days > day_number(last))] = "immature"
         told[(told == SCORABLE) & (covered < ends)] = "outcome_not_covered"
         told[(told == SCORABLE) & target.isna()] = "no_outcome"
@@ -116,6 +117,10 @@ def _targets(
     """Horizon -> the target of each place; of dated events whether they fall within it."""
     if not asked.any():
         return dict.fromkeys(contract.windows, pd.Series(np.nan, asked.index))
+    if contract.extrapolation:
+        some = begin[asked.to_numpy()]
+        amounts = extrapolated(warehouse, contract.extrapolation, some, contract.lag_days)
+        return {contract.horizon_days: pd.Series(amounts, some.index).reindex(asked.index)}
     query = contract.target.format(horizon=contract.longest)
     if not contract.horizons:
         query = _OUTCOMES.format(target=query)
