@@ -285,7 +285,7 @@ class Scorer:
         if name not in self.models:
             return Score(status="not_scorable", reason=self._no_model(name), model=name)
         model = self.models[name]
-        why = _why_not(model, profile)
+        why = not_fitting(model, profile)
         if why:
             return model.not_scorable(why, profile.exposure)
         row = profile.row(model.release.card.profiled)
@@ -300,13 +300,23 @@ class Scorer:
         Raises:
             NotReady: there is no such model, or the question does not fit the customer.
         """
-        why = _why_not(self.models[name], profile) if name in self.models else self._no_model(name)
-        if why:
+        model = self.trained(name)
+        if why := not_fitting(model, profile):
             raise NotReady(f"{name} has no answer for this customer: {why}.")
+        return model
+
+    def trained(self, name: str) -> Model:
+        """A model by name.
+
+        Raises:
+            NotReady: nobody has trained it.
+        """
+        if name not in self.models:
+            raise NotReady(f"{name} has no answer: {self._no_model(name)}.")
         return self.models[name]
 
 
-def _why_not(model: Model, profile: Profile) -> str:
+def not_fitting(model: Model, profile: Profile) -> str:
     """Why a model does not score a profile; empty where it does."""
     card = model.release.card
     standing = profile.standing.get(card.name, "profile published before this model")
