@@ -109,6 +109,7 @@ class Change(BaseModel):
     Attributes:
         smallest: the option of least cost; one action is preferred to two.
         others: the smallest amounts of other single actions that pass as well.
+        score: provisional or stale where the score is; else scored.
         lowest: the lowest value that a single action reaches, where none passes.
         searched: the levers that were tried.
     """
@@ -122,6 +123,7 @@ class Change(BaseModel):
     horizon: int
     threshold: float
     value: float | None = None
+    score: str | None = None
     smallest: Option | None = None
     others: list[Option] | None = None
     lowest: float | None = None
@@ -151,13 +153,15 @@ def what_would_change(
     now = Now(zip(profile.features, profile.vector.tolist(), strict=True))
     search = Search(model, now, threshold)
     value = model.value(search.margin(search.now))
+    score = model.standing(stale=profile.stale)
     if value < threshold:
-        return _told(model, threshold, language, _Finding("below_already", value))
+        return _told(model, threshold, language, _Finding("below_already", value, score))
     found = _verified(search, search.singles()) or _verified(search, search.pairs())
     options = [_option(search, one, language) for one in found]
     finding = _Finding(
         "found" if options else "none_within_reach",
         value,
+        score,
         options,
         lowest=None if options else search.lowest(),
         searched=[lever.name for lever in search.levers],
@@ -169,6 +173,7 @@ def what_would_change(
 class _Finding:
     status: Status
     value: float | None = None
+    score: str | None = None
     options: Sequence[Option] = ()
     lowest: float | None = None
     searched: list[str] | None = None
@@ -245,6 +250,7 @@ def _told(model: Model, threshold: float, language: Language, finding: _Finding)
         horizon=card.horizon_days,
         threshold=threshold,
         value=finding.value,
+        score=finding.score,
         smallest=smallest,
         others=[one for one in options[1:] if len(one.steps) == 1] or None,
         lowest=finding.lowest,

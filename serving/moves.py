@@ -14,7 +14,13 @@ from pydantic import BaseModel, ConfigDict
 
 from data import audit
 from data.database import Database
-from data.errors import AdditivityBroken, ConfigurationError, ReleaseError, UnknownQuestion
+from data.errors import (
+    AdditivityBroken,
+    ConfigurationError,
+    ReleaseError,
+    UnknownCustomer,
+    UnknownQuestion,
+)
 from data.settings import settings
 from data.warehouse import Warehouse
 from features.definition import Reasons
@@ -43,10 +49,13 @@ Grounds = Literal["book", "asked for", "answers now"]
 
 _PERIOD = Reasons("The period asked about", "預測期間", "预测期间")
 _CHANGED = Reasons(
-    "The model changed, from version {old} to {new}: its answer to the earlier profile is another",
-    "模型由第{old}版改為第{new}版：對先前的資料給出不同結果",
-    "模型由第{old}版改为第{new}版：对先前的资料给出不同结果",
+    "The model changed, from version {old} to {new}, which by the earlier profile",
+    "模型由第{old}版改為第{new}版，依先前資料計算",
+    "模型由第{old}版改为第{new}版，按先前资料计算",
 )
+_ALIKE = Reasons(" makes no difference", "並無差異", "并无差异")
+_POINTS = Reasons(" pp", "個百分點", "个百分点")
+IN_ALL = Reasons("in all", "合計", "合计")
 _MOVED = Reasons(
     "{asked} went from {before} on {since} to {after} on {until}",
     "{asked}由{since}的{before}變為{until}的{after}",
@@ -62,7 +71,7 @@ _NOT_ASKED = Reasons(
 class Side(BaseModel):
     """One of the two days.
 
-    ``grounds`` says why it is this version: the book of that day was scored by it, it was asked
+    ``status`` is that of a score, or says why the question did not fit; ``grounds`` why it is this version: the book of that day was scored by it, it was asked
     for, or there is no book of that day and it is the version that answers now.
     """
 
@@ -192,7 +201,8 @@ def _side(then: Then) -> Side:
     margin, _ = _explained(then.model, then.profile)
     base = then.model.explainer.base_value
     value = then.model.value(margin)
-    return side.model_copy(update={"value": value, "margin": margin, "base_value": base})
+    found = {"status": then.model.standing(), "value": value, "margin": margin, "base_value": base}
+    return side.model_copy(update=found)
 
 
 def _explained(model: Model, profile: Mapping[str, float]) -> tuple[float, dict[str, float]]:
@@ -211,7 +221,7 @@ def pieces(old: Then, new: Then) -> list[Piece]:
     found = [*_by_group(moved), *_of_period(moved)]
     if _changed(old, new):
         found.append(Piece("model", "model", was - _explained(old.model, old.profile)[0]))
-    kept = (piece for piece in found if piece.push)
+    kept = (piece for piece in found if piece.push or piece.kind == "model")
     return sorted(kept, key=lambda piece: (-abs(piece.push), piece.name))
 
 
@@ -271,6 +281,8 @@ def _worded(piece: Piece, old: Then, new: Then, language: Language) -> str:
     elif piece.kind == "model":
         versions = old.model.release.card.version, card.version
         stands = said(_CHANGED, language).format(old=versions[0], new=versions[1])
+        if not piece.push:
+            return stands + said(_ALIKE, language)
     else:
         stands = said(_PERIOD, language)
     return sentence(stands, None, direction_of(piece.push), told)
@@ -325,6 +337,12 @@ def _summary(model: Model, before: Side, after: Side, language: Language) -> str
 def _read(unit: str, side: Side) -> str:
     whole = _whole(unit, side)
     return f"{whole / 100:.2f}%" if unit == "probability" else f"{whole:,} {unit}"
+
+
+def moved_by(shown: int, unit: str, language: Language = "en") -> str:
+    """A whole number of a line as a person reads it: percentage points, or money."""
+    points = said(_POINTS, language)
+    return f"{shown / 100:+.2f}{points}" if unit == "probability" else f"{shown:+,}"
 
 
 @dataclass(frozen=True)
@@ -397,9 +415,14 @@ def _then(
     day: date,
     wanted: str,
 ) -> Then:
-    built = profile_of(warehouse, asked.customer_id, day)
-    values = dict(zip(built.features, built.values[0].tolist(), strict=True))
     model, grounds = _model(scorer, database, asked.named, day, wanted)
+    try:
+        built = profile_of(warehouse, asked.customer_id, day)
+    except UnknownCustomer:  # its words would echo what was sent
+        raise UnknownCustomer(
+            f"no customer with this identifier was known before {day}; check the identifier."
+        ) from None
+    values = dict(zip(built.features, built.values[0].tolist(), strict=True))
     spine = pd.DataFrame({"customer_id": [asked.customer_id], "as_of": [day]})
     labels = {recipe.name: recipe.label for recipe in recipes(warehouse.manifest.tables)}
     label = labels.get(asked.named)
@@ -413,8 +436,8 @@ def _model(
     """The version that was asked for, or that the book of the day was scored by, or today's."""
     if wanted:
         folder = settings().releases / named / wanted
-        if not folder.is_dir():
-            raise UnknownQuestion(f"there is no version {wanted} of {named}.")
+        if not wanted.isalnum() or not folder.is_dir():
+            raise UnknownQuestion(f"there is no such version of {named}.")
         return _loaded(scorer, named, folder), "asked for"
     digest = _digest_of_book(database, named, day)
     if digest is None:

@@ -135,9 +135,8 @@ class Model:
         card = self.release.card
         each = self._each_horizon(row, language)
         main = next(one for one in each if one.horizon == card.horizon_days)
-        status = "stale" if stale else "provisional" if card.provisional else "scored"
         return Score(
-            status=status,
+            status=self.standing(stale=stale),
             unit=card.unit,
             **dict(main),
             horizons=each if card.horizons else None,
@@ -149,6 +148,10 @@ class Model:
             credit=credit(card, SCORABLE, main.value, exposure),
             notes=list(card.answer_notes) or None,
         )
+
+    def standing(self, *, stale: bool = False) -> str:
+        """What a score of the model is marked as."""
+        return "stale" if stale else "provisional" if self.release.card.provisional else "scored"
 
     def _each_horizon(self, row: Array, language: Language) -> list[AtHorizon]:
         card = self.release.card
