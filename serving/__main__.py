@@ -11,6 +11,7 @@ from data.database import migrated
 from data.errors import ConfigurationError, ZhikeError
 from data.terminal import application, note, out, plain, progress, run, show_table
 from data.warehouse import Warehouse, canonical_json
+from serving import reasons_page
 from serving.answering import answer, as_json
 from serving.baselines import Kind
 from serving.book import BookRun, newest_book, publish_newest, score_book
@@ -171,6 +172,20 @@ def show_movement(
         out.print(f"  {total:>9}  {said(IN_ALL, language)}")
     for side in (found.before, found.after):
         note(f"{side.as_of}: version {side.version} ({side.grounds})")
+
+
+@app.command("reasons-page")
+def write_reasons_page(
+    out_file: Annotated[Path, typer.Option("--out", help="The page to write.")],
+    customers: Annotated[list[str] | None, typer.Argument(help="Which customers.")] = None,
+    count: Annotated[int, typer.Option(min=1, max=50, help="How many, where none is named.")] = 5,
+) -> None:
+    """Write a page of customers with all four answers and their reasons, in three languages."""
+    scorer, database = Scorer.load(), migrated()
+    chosen = customers or reasons_page.spread_out(database, count)
+    told = reasons_page.sheets(scorer, database, chosen, actor="command line")
+    reasons_page.write(told, out_file)
+    out.print(f"{len(told)} customers in {plain(str(out_file))}; it names them: keep it safe")
 
 
 def _day(option: str, given: str) -> date:
