@@ -232,7 +232,9 @@ def breaks(path: Path, most: int, watched: Mapping[str, Array]) -> Array:
     signs = np.array([_BELOW_ZERO, 0.0, math.nan])
     edges = _crossings(path, np.array([1.0, most]), dict.fromkeys(path(np.zeros(1)), signs))
     cuts = {name: np.append(cut, (*signs,)) for name, cut in watched.items()}
-    return _crossings(path, np.union1d(edges, [1.0, most]), cuts)
+    # The step before a change of sign ends the stretch on which features rise or fall.
+    ends = np.unique(np.clip([edges - 1.0, edges], 1.0, most))
+    return _crossings(path, ends, cuts)
 
 
 def _crossings(path: Path, edges: Array, watched: Mapping[str, Array]) -> Array:

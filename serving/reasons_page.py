@@ -276,7 +276,7 @@ def _answered(question: str, product: str, score: Score, language: Language) -> 
     )
     beside = [figure, *_beside(score, language)]
     return (
-        f'<div class="value">{_read(score.value, score)}{badge}</div>'
+        f'<div class="value">{shown_value(score.value, score)}{badge}</div>'
         f'<p class="of">{escape("; ".join(beside) if language == "en" else "；".join(beside))}</p>'
         f"{_reasons(score, language)}"
     )
@@ -288,13 +288,14 @@ def _beside(score: Score, language: Language) -> list[str]:
     if score.credit is not None:
         found.append(said(GRADE, language).format(grade=score.credit.grade))
     if score.interval and score.coverage:
-        low, high = (_read(one, score) for one in score.interval)
+        low, high = (shown_value(one, score) for one in score.interval)
         share = f"{score.coverage:.0%}"
         found.append(said(BETWEEN, language).format(share=share, low=low, high=high))
     return found
 
 
-def _read(value: float, score: Score) -> str:
+def shown_value(value: float, score: Score) -> str:
+    """A value of a score as a person reads it."""
     if score.unit == "probability":
         return f"{value:.1%}" if value >= 0.01 else f"{value:.2%}"
     return f"{value:,.0f} {escape(score.unit or '')}"
@@ -332,7 +333,7 @@ def _row(reason: Reason, most: float, score: Score, language: Language) -> str:
 
 def _others(ranked: Sequence[tuple[str, Score]], language: Language) -> str:
     told = " · ".join(
-        f"{said(PRODUCTS[name], language)} <b>{_read(score.value or 0.0, score)}</b>"
+        f"{said(PRODUCTS[name], language)} <b>{shown_value(score.value or 0.0, score)}</b>"
         for name, score in ranked
     )
     return f'<p class="others">{said(OTHERS, language)}: {told}</p>'
