@@ -97,7 +97,7 @@ def test_a_name_that_is_markup_is_text(told: list[Sheet]) -> None:
 def test_customers_are_taken_evenly_from_the_safest_to_the_riskiest(
     served: Database, told: list[Sheet]
 ) -> None:
-    risks = [score.value for score in scores(told)]
+    risks = [score.value or 0.0 for score in scores(told)]
     assert risks == sorted(risks)
     assert len(set(risks)) == 5
     assert spread_out(served, 5) == spread_out(served, 5)

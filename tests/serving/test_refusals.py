@@ -74,11 +74,11 @@ def test_every_score_of_the_book_adds_up_and_the_same_customer_has_the_same_reas
     for model in scorer.models.values():
         for row in fitting(model, published_profiles):
             score = model.score(row)
-            for each in score.horizons or [score]:
-                parts = [each.base_value or 0.0, *(each.contributions or {}).values()]
-                assert abs(math.fsum(parts) - (each.margin or 0.0)) <= 1e-9 * max(
-                    1.0, abs(each.margin or 0.0)
-                )
+            for each in (score, *(score.horizons or ())):
+                assert each.margin is not None
+                assert each.base_value is not None
+                total = math.fsum([each.base_value, *(each.contributions or {}).values()])
+                assert abs(total - each.margin) <= 1e-9 * max(1.0, abs(each.margin))
             assert model.score(row.copy()) == score
             scored += 1
     assert scored > 5_000
