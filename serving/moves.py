@@ -1,11 +1,9 @@
 """Why a score moved between two days: by reason group, adding up to the difference exactly."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -17,11 +15,9 @@ from data.database import Database
 from data.errors import (
     AdditivityBroken,
     ConfigurationError,
-    ReleaseError,
     UnknownCustomer,
     UnknownQuestion,
 )
-from data.settings import settings
 from data.warehouse import Warehouse
 from features.definition import Reasons
 from features.online import profile_of
@@ -39,13 +35,12 @@ from serving.reasons import (
     sentence,
 )
 from serving.scoring import NAMES, Model, Scorer
+from serving.versions import Grounds, answering_on
 from training.labels import SCORABLE, statuses
 from training.recipes import recipes
-from training.release import of_digest
 
 TOLERANCE = 1e-9
 Kind = Literal["group", "period", "model"]
-Grounds = Literal["book", "asked for", "answers now"]
 
 _PERIOD = Reasons("The period asked about", "預測期間", "预测期间")
 _CHANGED = Reasons(
@@ -415,7 +410,7 @@ def _then(
     day: date,
     wanted: str,
 ) -> Then:
-    model, grounds = _model(scorer, database, asked.named, day, wanted)
+    model, grounds = answering_on(scorer, database, asked.named, day, wanted)
     try:
         built = profile_of(warehouse, asked.customer_id, day)
     except UnknownCustomer:  # its words would echo what was sent
@@ -428,40 +423,3 @@ def _then(
     label = labels.get(asked.named)
     status = statuses(warehouse, label, spine)[0] if label else "these data are not asked this"
     return Then(day, values, status, model, grounds)
-
-
-def _model(
-    scorer: Scorer, database: Database, named: str, day: date, wanted: str
-) -> tuple[Model, Grounds]:
-    """The version that was asked for, or that the book of the day was scored by, or today's."""
-    if wanted:
-        folder = settings().releases / named / wanted
-        if not wanted.isalnum() or not folder.is_dir():
-            raise UnknownQuestion(f"there is no such version of {named}.")
-        return _loaded(scorer, named, folder), "asked for"
-    digest = _digest_of_book(database, named, day)
-    if digest is None:
-        return scorer.trained(named), "answers now"
-    found = of_digest(named, digest)
-    if found is None:
-        raise ReleaseError(
-            f"the release of {named} that scored the book of {day} is gone; restore it, or name a"
-            " version."
-        )
-    return _loaded(scorer, named, found), "book"
-
-
-def _loaded(scorer: Scorer, named: str, folder: Path) -> Model:
-    """The model of a folder; the one in memory where it is the same."""
-    now = scorer.models.get(named)
-    same = now is not None and now.release.folder.resolve() == folder.resolve()
-    return now if now is not None and same else Model.load(folder)
-
-
-def _digest_of_book(database: Database, named: str, day: date) -> str | None:
-    """The release by which the newest book of a day was scored."""
-    for record in reversed(audit.records(database, ("book",))):
-        body = json.loads(record.body)
-        if body["as_of"] == day.isoformat() and named in body["releases"]:
-            return str(body["releases"][named])
-    return None

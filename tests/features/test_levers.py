@@ -20,6 +20,7 @@ from features.levers import (
     with_derived,
 )
 from features.reason_groups import GROUP_OF
+from tests.requirements import CHECKOUT
 
 BEHIND = {
     "age", "district", "arrears", "spending", "income", "money_in", "money_out", "own_activity",
@@ -137,3 +138,8 @@ def test_the_customer_moves_credit_the_bank_moves_churn_and_nobody_the_rest() ->
     assert {lever.name for lever in LEVERS} == {
         lever.name for question in ACTORS for lever in levers_for(question)
     }
+
+
+def test_every_lever_is_in_the_docs() -> None:
+    page = (CHECKOUT / "docs" / "reasons.md").read_text("utf-8")
+    assert [lever.name for lever in LEVERS if f"`{lever.name}`" not in page] == []

@@ -19,6 +19,7 @@ from data.errors import (
     AdditivityBroken,
     ConfigurationError,
     OutsideData,
+    ReleaseError,
     UnknownCustomer,
     UnknownQuestion,
 )
@@ -206,6 +207,20 @@ def test_the_later_side_is_what_the_service_answers_for_that_day(
     given = model.score(known.row(model.release.card.profiled))
     assert (told.after.value, told.after.margin) == (given.value, given.margin)
     assert (told.after.grounds, told.before.grounds) == ("book", "answers now")
+
+
+def test_the_version_of_a_day_is_the_one_that_scored_its_book(
+    scorer: Scorer, served: Database, database: Database, known: Profile
+) -> None:
+    asked = Asked(known.customer_id, "churn", SINCE, known.as_of)
+    digest = scorer.models["churn"].release.digest
+    book = {"as_of": SINCE.isoformat(), "releases": {"churn": digest}}
+    audit.append(database, kind="book", actor="test", body=book)
+    told = moved(scorer, database, asked)
+    assert (told.before.grounds, told.after.grounds) == ("book", "answers now")
+    audit.append(database, kind="book", actor="test", body=book | {"releases": {"churn": "gone"}})
+    with pytest.raises(ReleaseError, match="scored the book of 2026-03-31 is gone"):
+        moved(scorer, database, asked)
 
 
 def test_a_version_can_be_asked_for(scorer: Scorer, served: Database, known: Profile) -> None:

@@ -135,3 +135,13 @@ def test_searching_twice_finds_the_same(searches: list[Search]) -> None:
         again = Search(search.model, Now(search.now), search.threshold)
         assert again.singles() == search.singles()
         assert again.pairs() == search.pairs()
+
+
+def test_a_release_keeps_the_spans_of_its_customers(scorer: Scorer) -> None:
+    for model in scorer.models.values():
+        card = model.release.card
+        known = {name for name, typical in card.typical.items() if typical is not None}
+        assert card.spans.keys() == known
+        for name, span in card.spans.items():
+            assert list(span) == sorted(span)
+            assert span[1] <= (card.typical[name] or 0.0) <= span[2]
