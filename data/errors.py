@@ -7,6 +7,7 @@ ZhikeError
 │   └── ContractBroken   columns missing, undeclared types, too many rejects
 ├── WarehouseError       a batch or manifest that is missing or damaged
 ├── FeatureError         a feature, window or as-of date that cannot be built
+│   └── OutsideData      an as-of date before or after all that is known
 ├── IdentityError        a pair of records that cannot be decided upon
 ├── TrainingError        a question that the data cannot carry, or a recipe that may not be trained
 │   └── TooFewEvents     not enough outcomes to learn from or to judge by
@@ -46,6 +47,10 @@ class WarehouseError(ZhikeError):
 
 class FeatureError(ZhikeError):
     """A feature, window or as-of date that cannot be built."""
+
+
+class OutsideData(FeatureError):
+    """An as-of date before or after all that is known."""
 
 
 class IdentityError(ZhikeError):

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import pandas as pd
 
-from data.errors import FeatureError
+from data.errors import FeatureError, OutsideData
 from data.warehouse import Warehouse
 from features.calendar import day_number, numbered_day
 from features.calendar import month_end as month_end
@@ -63,12 +63,12 @@ def refuse_outside(warehouse: Warehouse, days: Sequence[date]) -> None:
     """Refuse days for which the warehouse cannot tell a profile.
 
     Raises:
-        FeatureError: a day lies outside what the warehouse has seen.
+        OutsideData: a day lies outside what the warehouse has seen.
     """
     first, last = extent(warehouse)
     outside = [day for day in days if not first < day <= last + timedelta(1)]
     if outside:
-        raise FeatureError(
+        raise OutsideData(
             f"as-of {outside[0]} lies outside the data, which runs from {first} to {last}."
             f" Choose a day from {first + timedelta(1)} to {last + timedelta(1)}."
         )

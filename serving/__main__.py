@@ -10,14 +10,17 @@ from data.audit import first_broken
 from data.database import migrated
 from data.errors import ConfigurationError, ZhikeError
 from data.terminal import application, note, out, plain, progress, run, show_table
-from data.warehouse import Warehouse
+from data.warehouse import Warehouse, canonical_json
+from serving import reasons_page
 from serving.answering import answer, as_json
+from serving.baselines import Kind
 from serving.book import BookRun, newest_book, publish_newest, score_book
+from serving.changes import change
 from serving.inline import load_tables
 from serving.keys import make_key
-from serving.publication import manifest_now, published
-from serving.reasons import Language
-from serving.refusals import Jurisdiction, refuse
+from serving.moves import IN_ALL, Asked, moved_by, why_moved
+from serving.reasons import Language, said
+from serving.refusals import Jurisdiction, refusal
 from serving.scoring import Scorer
 from serving.service import listen, serve
 from serving.stress import stress
@@ -30,10 +33,7 @@ def score_whole_book(
     as_of: Annotated[str, typer.Option(help="Day, YYYY-MM-DD; default: the newest.")] = "",
 ) -> None:
     """Profile, publish and score every customer; one audit record."""
-    try:
-        day = date.fromisoformat(as_of) if as_of else None
-    except ValueError:
-        raise ConfigurationError(f"--as-of {as_of} is not a day; write YYYY-MM-DD.") from None
+    day = _day("--as-of", as_of) if as_of else None
     database = migrated()
     with progress("book") as report:
         book = score_book(Warehouse(), database, as_of=day, report=report)
@@ -95,21 +95,104 @@ def score_customer(
 @app.command("refusal")
 def explain_refusal(
     customer_id: Annotated[str, typer.Argument(help="The customer.")],
-    cut_off: Annotated[float, typer.Option(help="Chance of default that is refused.")],
+    cut_off: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Chance of default that is refused.")
+    ],
     language: Annotated[Language, typer.Option(help="Of the notice.")] = "en",
     jurisdiction: Annotated[Jurisdiction, typer.Option(help="Whose wording.")] = "general",
+    baseline: Annotated[
+        Kind, typer.Option(help="Compared with all, or with those just within the cut-off.")
+    ] = "all",
 ) -> None:
     """Print why credit is refused: one to four reasons, each verified by scoring anew."""
-    profile, _ = published(migrated(), customer_id, manifest_now())
-    model = Scorer.load().model("credit_risk", profile)
-    found = refuse(
-        model, profile.row(model.release.card.features), cut_off,
-        language=language, jurisdiction=jurisdiction,
+    found, _ = refusal(
+        Scorer.load(), migrated(), customer_id, cut_off, language=language,
+        jurisdiction=jurisdiction, compared=baseline, actor="command line",
     )  # fmt: skip
-    out.print(plain(found.notice), soft_wrap=True)
+    for line in found.notice.splitlines():
+        out.print(plain(line), soft_wrap=True)
     for reason, anew in zip(found.reasons, found.rescored, strict=True):
-        said = f"{reason.group} at the baseline: {found.value:.2%} becomes {anew:.2%}"
-        note(plain(said))
+        note(f"{reason.group} at the baseline: {found.value:.2%} becomes {anew:.2%}")
+
+
+@app.command("what-would-change")
+def show_change(
+    customer_id: Annotated[str, typer.Argument(help="The customer.")],
+    question: Annotated[str, typer.Option(help="credit_risk or churn, or a model of theirs.")],
+    threshold: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Chance to come below, from 0 to 1.")
+    ],
+    language: Annotated[Language, typer.Option(help="Of the answer.")] = "en",
+    as_json_line: Annotated[bool, typer.Option("--json", help="One line of JSON.")] = False,
+) -> None:
+    """Print the least that the customer, or the bank, could do to take a score below a threshold."""
+    found, _ = change(
+        Scorer.load(), migrated(), customer_id, question, threshold,
+        language=language, actor="command line",
+    )  # fmt: skip
+    if as_json_line:
+        print(canonical_json(found.model_dump(mode="json", exclude_none=True)))
+        return
+    out.print(plain(found.text), soft_wrap=True)
+    for step in found.smallest.steps if found.smallest else []:
+        for moved in step.moved:
+            out.print(f"  {plain(moved.text)}", soft_wrap=True)
+    for other in found.others or []:
+        shown = f"{other.steps[0].text}: {other.value:.2%}"
+        out.print(plain(shown), soft_wrap=True)
+    note(found.statement)
+
+
+@app.command("why-moved")
+def show_movement(
+    customer_id: Annotated[str, typer.Argument(help="The customer.")],
+    question: Annotated[str, typer.Option(help="A model, such as churn or propensity.fund.")],
+    since: Annotated[str, typer.Option("--from", help="The earlier day, YYYY-MM-DD.")],
+    until: Annotated[str, typer.Option("--to", help="The later day, YYYY-MM-DD.")],
+    old_version: Annotated[
+        str, typer.Option(help="Version that answered then; default: as the book of that day.")
+    ] = "",
+    new_version: Annotated[str, typer.Option(help="The same of the later day.")] = "",
+    language: Annotated[Language, typer.Option(help="Of the answer.")] = "en",
+    as_json_line: Annotated[bool, typer.Option("--json", help="One line of JSON.")] = False,
+) -> None:
+    """Print which reasons moved a score between two days; they add up to the difference."""
+    days = _day("--from", since), _day("--to", until)
+    asked = Asked(customer_id, question, *days, old_version, new_version)
+    found, _ = why_moved(Scorer.load(), migrated(), asked, language=language, actor="command line")
+    if as_json_line:
+        print(canonical_json(found.model_dump(mode="json", exclude_none=True)))
+        return
+    out.print(plain(found.text), soft_wrap=True)
+    for line in found.lines or []:
+        shown = moved_by(line.shown, found.unit, language)
+        out.print(f"  {shown:>9}  {plain(line.text)}", soft_wrap=True)
+    if found.shown is not None:
+        total = moved_by(found.shown, found.unit, language)
+        out.print(f"  {total:>9}  {said(IN_ALL, language)}")
+    for side in (found.before, found.after):
+        note(f"{side.as_of}: version {side.version} ({side.grounds})")
+
+
+@app.command("reasons-page")
+def write_reasons_page(
+    out_file: Annotated[Path, typer.Option("--out", help="The page to write.")],
+    customers: Annotated[list[str] | None, typer.Argument(help="Which customers.")] = None,
+    count: Annotated[int, typer.Option(min=1, max=50, help="How many, where none is named.")] = 5,
+) -> None:
+    """Write a page of customers with all four answers and their reasons, in three languages."""
+    scorer, database = Scorer.load(), migrated()
+    chosen = customers or reasons_page.spread_out(database, count)
+    told = reasons_page.sheets(scorer, database, chosen, actor="command line")
+    reasons_page.write(told, out_file)
+    out.print(f"{len(told)} customers in {plain(str(out_file))}; it names them: keep it safe")
+
+
+def _day(option: str, given: str) -> date:
+    try:
+        return date.fromisoformat(given)
+    except ValueError:
+        raise ConfigurationError(f"{option} {given} is not a day; write YYYY-MM-DD.") from None
 
 
 @app.command("serve")

@@ -1,7 +1,8 @@
-"""The HTTP service: health, and scores with reasons for known customers."""
+"""The HTTP service: health, scores with reasons, what would change them and why they moved."""
 
 import logging
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Request
@@ -16,14 +17,17 @@ from data.errors import (
     AdditivityBroken,
     BadFeatures,
     NotReady,
+    OutsideData,
     Unauthorised,
     UnknownCustomer,
     UnknownQuestion,
     ZhikeError,
 )
 from serving.answering import answer
+from serving.changes import Change, change
 from serving.inline import InlineAnswer, answer_inline
 from serving.keys import Caller, caller
+from serving.moves import Asked, Movement, why_moved
 from serving.reasons import Language
 from serving.scoring import Answer, Scorer
 from serving.strict import BadRequest, strict
@@ -36,6 +40,7 @@ STATUS: dict[type[ZhikeError], int] = {
     UnknownCustomer: 404,
     UnknownQuestion: 404,
     BadFeatures: 422,
+    OutsideData: 422,
     NotReady: 503,
     AdditivityBroken: 500,
 }
@@ -79,6 +84,66 @@ class ScoreRequest(BaseModel):
         return self
 
 
+Customer = Annotated[str, Field(pattern=r"^[!-~]{1,64}$")]
+Named = Annotated[str, Field(pattern=r"^[a-z_.]{1,40}$")]
+Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{0,64}$")]
+
+
+class ChangeRequest(BaseModel):
+    """Whose score of which question is to come below what chance."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {"customer_id": "C000000042", "question": "credit_risk", "threshold": 0.05}
+            ]
+        },
+    )
+
+    customer_id: Customer
+    question: Named
+    threshold: Annotated[float, Field(gt=0.0, le=1.0)]
+    language: Language = "en"
+
+
+class MovementRequest(BaseModel):
+    """Whose score of which question, between which two days.
+
+    The versions are those that scored the books of the days, unless they are named.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "customer_id": "C000000042",
+                    "question": "churn",
+                    "since": "2026-03-31",
+                    "until": "2026-06-30",
+                }
+            ]
+        },
+    )
+
+    customer_id: Customer
+    question: Named
+    since: date
+    until: date
+    old_version: Version = ""
+    new_version: Version = ""
+    language: Language = "en"
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.since >= self.until:
+            raise PydanticCustomError("in_order", "since has to be before until")
+        return self
+
+
 _KNOWN = {"customer_id", "questions", "language"}
 _INLINE = {"model", "features", "language"}
 
@@ -91,6 +156,18 @@ class ScoreResponse(Answer):
 
 class InlineResponse(InlineAnswer):
     """The score of features that were sent, and the number of its audit record."""
+
+    audit: int
+
+
+class ChangeResponse(Change):
+    """What would change a score, and the number of its audit record."""
+
+    audit: int
+
+
+class MovementResponse(Movement):
+    """What moved a score, and the number of its audit record."""
 
     audit: int
 
@@ -130,12 +207,12 @@ Known = Annotated[Caller, Depends(_known_caller)]
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem} for status in (400, 401, 404, 413, 415, 422, 503)
 }
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": ScoreRequest.model_json_schema()}},
-    }
-}
+
+
+def _body(of: type[BaseModel]) -> dict[str, Any]:
+    content = {"application/json": {"schema": of.model_json_schema()}}
+    return {"requestBody": {"required": True, "content": content}}
+
 
 open_routes = APIRouter()
 routes = APIRouter(prefix="/v1", dependencies=[Depends(_known_caller)], responses=_PROBLEMS)
@@ -147,7 +224,7 @@ def health() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@routes.post("/scores", openapi_extra=_BODY, response_model_exclude_none=True)
+@routes.post("/scores", openapi_extra=_body(ScoreRequest), response_model_exclude_none=True)
 def scores(
     who: Known,
     scorer: Scoring,
@@ -169,6 +246,46 @@ def scores(
         actor=who.name,
     )
     return ScoreResponse(audit=sequence, **dict(given))
+
+
+@routes.post("/changes", openapi_extra=_body(ChangeRequest), response_model_exclude_none=True)
+def changes(
+    who: Known,
+    scorer: Scoring,
+    store: Store,
+    asked: Annotated[ChangeRequest, Depends(strict(ChangeRequest))],
+) -> ChangeResponse:
+    """The least that would take a known customer's score below a threshold."""
+    found, sequence = change(
+        scorer,
+        store,
+        asked.customer_id,
+        asked.question,
+        asked.threshold,
+        language=asked.language,
+        actor=who.name,
+    )
+    return ChangeResponse(audit=sequence, **dict(found))
+
+
+@routes.post("/movements", openapi_extra=_body(MovementRequest), response_model_exclude_none=True)
+def movements(
+    who: Known,
+    scorer: Scoring,
+    store: Store,
+    asked: Annotated[MovementRequest, Depends(strict(MovementRequest))],
+) -> MovementResponse:
+    """Which reasons moved a known customer's score between two days."""
+    between = Asked(
+        asked.customer_id,
+        asked.question,
+        asked.since,
+        asked.until,
+        asked.old_version,
+        asked.new_version,
+    )
+    found, sequence = why_moved(scorer, store, between, language=asked.language, actor=who.name)
+    return MovementResponse(audit=sequence, **dict(found))
 
 
 @routes.get("/openapi.json", include_in_schema=False)

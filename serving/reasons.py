@@ -34,6 +34,11 @@ _PUSHES: Mapping[Direction, Reasons] = {
     "lowers": Reasons("lowers", "降低", "降低"),
 }
 _NONE = Reasons("none", "無", "无")
+_UNMOVED = Reasons(
+    " (the same; it weighs otherwise beside the rest)",
+    "（未變，因其他項目變動而影響不同）",
+    "（未变，因其他项目变动而影响不同）",
+)
 _YES, _NO = Reasons("yes", "是", "是"), Reasons("no", "否", "否")
 _MEASURED: Mapping[Unit, Reasons] = {
     "money": Reasons("", "元", "元"),
@@ -81,7 +86,12 @@ class Told:
     @property
     def asked(self) -> Reasons:
         """What the reasons push."""
-        return _ASKED.get(self.model, _ASKED[self.question])
+        return asked_of(self.model, self.question)
+
+
+def asked_of(model: str, question: str) -> Reasons:
+    """What a model's score is called."""
+    return _ASKED.get(model, _ASKED[question])
 
 
 def impact_of_a_unit(margin: float, base: float) -> float:
@@ -131,7 +141,7 @@ def reason_of(
 ) -> Reason:
     """The reason that the features of one group make together."""
     push = math.fsum(pushes.values())
-    lead = _lead(pushes, push)
+    lead = leading(pushes, push)
     return _reason(lead, push, values[lead], typical.get(lead), told)
 
 
@@ -154,13 +164,13 @@ def column_reasons(
             Reason(
                 group=name,
                 feature=name,
-                text=_sentence(stands, beside, _direction(push), told),
+                text=sentence(stands, beside, direction_of(push), told),
                 value=value if number and not math.isnan(value) else None,
                 typical=usual if number else None,
                 contribution=push,
                 impact=push * told.impact,
                 points=_points(push, told),
-                direction=_direction(push),
+                direction=direction_of(push),
             )
         )
     return found
@@ -172,13 +182,13 @@ def _strongest(pushes: Mapping[str, float]) -> list[tuple[str, float]]:
     return [(name, push) for name, push in ranked[:MOST] if push and abs(push) >= least]
 
 
-def _lead(pushes: Mapping[str, float], push: float) -> str:
+def leading(pushes: Mapping[str, float], push: float) -> str:
     """The feature that pushes most in the direction of its group."""
     sign = math.copysign(1.0, push)
     return min(pushes, key=lambda name: (-sign * pushes[name], name))
 
 
-def _direction(push: float) -> Direction:
+def direction_of(push: float) -> Direction:
     return "raises" if push > 0 else "lowers"
 
 
@@ -187,7 +197,7 @@ def _points(push: float, told: Told) -> float | None:
 
 
 def _reason(name: str, push: float, value: float, typical: float | None, told: Told) -> Reason:
-    direction = _direction(push)
+    direction = direction_of(push)
     return Reason(
         group=GROUP_OF[name].name,
         feature=name,
@@ -207,10 +217,20 @@ def text(name: str, value: float, typical: float | None, direction: Direction, t
     stands = f"{said(feature.reasons, language)} {shown(value, feature.unit, language)}"
     group = _named(GROUP_OF[name], feature.reasons, language)
     usual = None if typical is None else shown(typical, feature.unit, language)
-    return _sentence(f"{group}{stands}", usual, direction, told)
+    return sentence(f"{group}{stands}", usual, direction, told)
 
 
-def _sentence(stands: str, usual: str | None, direction: Direction, told: Told) -> str:
+def moved_text(name: str, before: float, after: float, language: Language) -> str:
+    """Where a customer stood and stands, for a reason that moved a score."""
+    feature = CATALOGUE[name]
+    group = _named(GROUP_OF[name], feature.reasons, language)
+    ends = [shown(value, feature.unit, language) for value in (before, after)]
+    same = before == after or (math.isnan(before) and math.isnan(after))
+    told = f"{ends[0]}{said(_UNMOVED, language)}" if same else " → ".join(ends)
+    return f"{group}{said(feature.reasons, language)} {told}"
+
+
+def sentence(stands: str, usual: str | None, direction: Direction, told: Told) -> str:
     """Where the customer stands, where others do, and which way that pushes."""
     language = told.language
     pushes = said(_PUSHES[direction], language)

@@ -11,12 +11,17 @@ from typing import Literal
 
 import numpy as np
 
+from data import audit
+from data.database import Database
 from data.errors import ConfigurationError
 from features.definition import Array
-from features.reason_groups import GROUP_OF, GROUPS
+from features.reason_groups import GROUP_OF, GROUPS, version
+from serving.baselines import Baseline, Kind, just_within, of_all
+from serving.publication import manifest_now, published
 from serving.reasons import Language, Reason, Told, impact_of_a_unit, reason_of
-from serving.scoring import Model
+from serving.scoring import Model, Scorer
 
+CREDIT_RISK = "credit_risk"
 MOST = 4
 # A person's age and where they live are never given as a reason, whatever the model made of them.
 NEVER = frozenset({"age", "district"})
@@ -37,10 +42,17 @@ _OPENING: Mapping[Jurisdiction, Mapping[Language, str]] = {
         "zh-CN": "您的信贷申请未获批准。与{baseline}相比，本决定的主要理由如下：",
     },
 }
-_BASELINE: Mapping[Language, str] = {
-    "en": "the typical borrower",
-    "zh-TW": "一般借款人",
-    "zh-CN": "一般借款人",
+_BASELINE: Mapping[Kind, Mapping[Language, str]] = {
+    "all": {
+        "en": "the typical borrower",
+        "zh-TW": "一般借款人",
+        "zh-CN": "一般借款人",
+    },
+    "cut_off": {
+        "en": "borrowers who were only just accepted",
+        "zh-TW": "剛好符合標準的借款人",
+        "zh-CN": "刚好符合标准的借款人",
+    },
 }
 _REVIEW: Mapping[Language, str] = {
     "en": "No reason could be verified; a person must review this application.",
@@ -55,6 +67,7 @@ class Refusal:
 
     Attributes:
         value: chance of default of the customer, ``cut_off`` what it had to be below.
+        baseline: with whom the customer is compared.
         reasons: one to four, strongest first; none where a person must review.
         rescored: for each reason the chance of default with its group at the baseline: lower.
         passed_over: groups that pushed towards refusal but failed the rescoring.
@@ -62,6 +75,7 @@ class Refusal:
 
     value: float
     cut_off: float
+    baseline: Baseline
     reasons: tuple[Reason, ...]
     rescored: tuple[float, ...]
     passed_over: tuple[str, ...]
@@ -80,12 +94,13 @@ def refuse(
     *,
     language: Language = "en",
     jurisdiction: Jurisdiction = "general",
+    baseline: Baseline | None = None,
 ) -> Refusal:
     """The reasons for refusing one profile (features,) at a cut-off on the chance of default.
 
     Candidates are the groups whose contribution raises the risk. Each is verified by rescoring the
-    profile with all features of the group at the baseline, the median of the customers the model
-    learnt from: a reason is given only if that lowers the score.
+    profile with all features of the group at the baseline: a reason is given only if that lowers
+    the score. The baseline is of all whom the model learnt from, unless another is given.
 
     Raises:
         ConfigurationError: the model does not answer credit risk, or the score is below the cut-off.
@@ -103,9 +118,10 @@ def refuse(
             f"the chance of default is {value:.2%}, below the cut-off of {cut_off:.2%}:"
             " there is nothing to refuse."
         )
+    base = baseline or of_all(model)
     pushes = dict(zip(card.features, contributions[0].tolist(), strict=True))
     candidates = _towards_refusal(pushes)
-    rescored = _rescored(model, row, candidates)
+    rescored = _rescored(model, row, candidates, base)
     told = Told(card.question, impact_of_a_unit(margin, model.explainer.base_value), language)
     found: list[Reason] = []
     chances: list[float] = []
@@ -116,11 +132,11 @@ def refuse(
         elif len(found) < MOST:
             members = {name: pushes[name] for name in _members(group, pushes)}
             values = {name: float(row[card.features.index(name)]) for name in members}
-            found.append(reason_of(members, values, card.typical, told))
+            found.append(reason_of(members, values, base.typical, told))
             chances.append(model.value(anew))
     return Refusal(
-        value, cut_off, tuple(found), tuple(chances), tuple(failed),
-        notice(found, language, jurisdiction),
+        value, cut_off, base, tuple(found), tuple(chances), tuple(failed),
+        notice(found, language, jurisdiction, base.kind),
     )  # fmt: skip
 
 
@@ -139,7 +155,7 @@ def _towards_refusal(pushes: Mapping[str, float]) -> list[str]:
     return [group for _, group in sorted(raising)]
 
 
-def _rescored(model: Model, row: Array, groups: list[str]) -> list[float]:
+def _rescored(model: Model, row: Array, groups: list[str], baseline: Baseline) -> list[float]:
     """For each group the margin of the profile with the group at the baseline."""
     if not groups:
         return []
@@ -147,15 +163,69 @@ def _rescored(model: Model, row: Array, groups: list[str]) -> list[float]:
     changed = np.repeat(row[np.newaxis, :], len(groups), axis=0)
     for place, group in enumerate(groups):
         for name in _members(group, dict.fromkeys(card.features, 0.0)):
-            usual = card.typical.get(name)
+            usual = baseline.typical.get(name)
             changed[place, card.features.index(name)] = np.nan if usual is None else usual
     margins, _ = model.explain(changed)
     return [float(margin) for margin in margins]
 
 
-def notice(found: list[Reason], language: Language, jurisdiction: Jurisdiction) -> str:
+def notice(
+    found: list[Reason], language: Language, jurisdiction: Jurisdiction, compared: Kind = "all"
+) -> str:
     """The text of a refusal, or that a person must review."""
     if not found:
         return _REVIEW[language]
-    opening = _OPENING[jurisdiction][language].format(baseline=_BASELINE[language])
+    opening = _OPENING[jurisdiction][language].format(baseline=_BASELINE[compared][language])
     return "\n".join([opening, *(f"{n}. {r.text}" for n, r in enumerate(found, start=1))])
+
+
+def refusal(
+    scorer: Scorer,
+    database: Database,
+    customer_id: str,
+    cut_off: float,
+    *,
+    language: Language = "en",
+    jurisdiction: Jurisdiction = "general",
+    compared: Kind = "all",
+    actor: str,
+) -> tuple[Refusal, int]:
+    """The reasons for refusing a known customer, and the number of their audit record.
+
+    Raises:
+        UnknownCustomer, NotReady: see ``published`` and ``Scorer.model``.
+        ConfigurationError: the score is below the cut-off, or nobody is just within it.
+    """
+    profile, snapshot = published(database, customer_id, manifest_now())
+    model = scorer.model(CREDIT_RISK, profile)
+    row = profile.row(model.release.card.features)
+    baseline = just_within(database, model, cut_off) if compared == "cut_off" else of_all(model)
+    found = refuse(
+        model, row, cut_off, language=language, jurisdiction=jurisdiction, baseline=baseline
+    )
+    record = audit.append(
+        database,
+        kind="refusal",
+        actor=actor,
+        body={
+            "snapshot": snapshot,
+            "releases": {CREDIT_RISK: model.release.digest},
+            "cut_off": cut_off,
+            "baseline": compared,
+            "language": language,
+            "jurisdiction": jurisdiction,
+            "reasons": version(),
+        },
+        payload={
+            "customer_id": customer_id,
+            "features": list(model.release.card.features),
+            "vector": [float(value).hex() for value in row],
+            "typical": dict(baseline.typical),
+            "value": found.value,
+            "reasons": [reason.model_dump(mode="json") for reason in found.reasons],
+            "rescored": list(found.rescored),
+            "passed_over": list(found.passed_over),
+            "notice": found.notice,
+        },
+    )
+    return found, record.sequence

@@ -135,9 +135,8 @@ class Model:
         card = self.release.card
         each = self._each_horizon(row, language)
         main = next(one for one in each if one.horizon == card.horizon_days)
-        status = "stale" if stale else "provisional" if card.provisional else "scored"
         return Score(
-            status=status,
+            status=self.standing(stale=stale),
             unit=card.unit,
             **dict(main),
             horizons=each if card.horizons else None,
@@ -149,6 +148,10 @@ class Model:
             credit=credit(card, SCORABLE, main.value, exposure),
             notes=list(card.answer_notes) or None,
         )
+
+    def standing(self, *, stale: bool = False) -> str:
+        """What a score of the model is marked as."""
+        return "stale" if stale else "provisional" if self.release.card.provisional else "scored"
 
     def _each_horizon(self, row: Array, language: Language) -> list[AtHorizon]:
         card = self.release.card
@@ -285,7 +288,7 @@ class Scorer:
         if name not in self.models:
             return Score(status="not_scorable", reason=self._no_model(name), model=name)
         model = self.models[name]
-        why = _why_not(model, profile)
+        why = not_fitting(model, profile)
         if why:
             return model.not_scorable(why, profile.exposure)
         row = profile.row(model.release.card.profiled)
@@ -300,13 +303,23 @@ class Scorer:
         Raises:
             NotReady: there is no such model, or the question does not fit the customer.
         """
-        why = _why_not(self.models[name], profile) if name in self.models else self._no_model(name)
-        if why:
+        model = self.trained(name)
+        if why := not_fitting(model, profile):
             raise NotReady(f"{name} has no answer for this customer: {why}.")
+        return model
+
+    def trained(self, name: str) -> Model:
+        """A model by name.
+
+        Raises:
+            NotReady: nobody has trained it.
+        """
+        if name not in self.models:
+            raise NotReady(f"{name} has no answer: {self._no_model(name)}.")
         return self.models[name]
 
 
-def _why_not(model: Model, profile: Profile) -> str:
+def not_fitting(model: Model, profile: Profile) -> str:
     """Why a model does not score a profile; empty where it does."""
     card = model.release.card
     standing = profile.standing.get(card.name, "profile published before this model")

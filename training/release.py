@@ -31,6 +31,8 @@ from training.trees import Forest
 FILES = ("model.txt", "release.json", "golden.json", "card.json")
 PAGE = "card.html"
 GOLDEN_ROWS = 50
+SPAN = (0.01, 0.25, 0.75, 0.99)
+Span = tuple[float, float, float, float]
 
 
 class Lineage(BaseModel):
@@ -50,8 +52,9 @@ class Lineage(BaseModel):
 class ReleaseCard(BaseModel):
     """Everything about a model but its trees.
 
-    A model of a bank's own table declares its ``columns`` with their code books, says of others
-    why they are ``unused``, and what leaving out protected ones costs.
+    ``typical`` are the medians of the customers learnt from, ``spans`` their 1st, 25th, 75th and
+    99th percentiles. A model of a bank's own table declares its ``columns`` with their code books,
+    says of others why they are ``unused``, and what leaving out protected ones costs.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,6 +72,7 @@ class ReleaseCard(BaseModel):
     horizons: tuple[int, ...] = ()
     features: tuple[str, ...]
     typical: dict[str, float | None]
+    spans: dict[str, Span] = {}
     parameters: dict[str, Any]
     calibration: dict[str, float]
     judgement: dict[str, Any]
@@ -237,6 +241,17 @@ def _digests(folder: Path) -> dict[str, str]:
             f"{path} is missing or damaged, so nothing vouches for this release."
         ) from None
     return digests
+
+
+def of_digest(name: str, digest: str) -> Path | None:
+    """Folder of the version of a model that has a digest; None where none has.
+
+    Raises:
+        ReleaseError: nothing vouches for a version any more.
+    """
+    root = settings().releases / name
+    versions = sorted(path for path in root.glob("[!.]*") if path.is_dir())
+    return next((path for path in versions if _digests(path)["release"] == digest), None)
 
 
 def champion(name: str) -> Path | None:

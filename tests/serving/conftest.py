@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from data.database import PROFILES, Database, migrated
+from data.database import PROFILES, PUBLICATIONS, Database, migrated
 from serving.api import application
 from serving.keys import make_key
-from serving.scoring import Scorer
+from serving.scoring import Profile, Scorer
 from training.labels import SCORABLE
 
 
@@ -34,6 +35,25 @@ def standings(served: Database) -> dict[str, dict[str, str]]:
     with served.reading() as connection:
         rows = connection.execute(sa.select(PROFILES.c.customer_id, PROFILES.c.standing))
         return {row.customer_id: row.standing for row in rows}
+
+
+@pytest.fixture
+def published_profiles(served: Database) -> list[Profile]:
+    """Every published profile, by customer."""
+    asked = sa.select(PUBLICATIONS, PROFILES).join_from(PUBLICATIONS, PROFILES)
+    with served.reading() as connection:
+        rows = connection.execute(asked.order_by(PROFILES.c.customer_id)).all()
+    return [
+        Profile(
+            row.customer_id,
+            row.as_of,
+            tuple(row.features),
+            np.frombuffer(row.vector, "<f8").copy(),
+            row.standing,
+            stale=False,
+        )
+        for row in rows
+    ]
 
 
 @pytest.fixture

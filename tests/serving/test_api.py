@@ -334,6 +334,8 @@ def raising(kind: type[ZhikeError]) -> Any:
     return route
 
 
-def test_only_scoring_and_description_are_offered(quick_client: TestClient) -> None:
+def test_only_scores_what_explains_them_and_the_description_are_offered(
+    quick_client: TestClient,
+) -> None:
     offered = {path for _, path in routes(quick_client)}
-    assert offered == {"/healthz", SCORES, "/v1/openapi.json"}
+    assert offered == {"/healthz", SCORES, "/v1/changes", "/v1/movements", "/v1/openapi.json"}
