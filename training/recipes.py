@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypedDict
 
 from data.errors import TrainingError, UnknownQuestion
 from features.catalogue import CATALOGUE
@@ -139,19 +139,42 @@ _RISK_DIRECTIONS = {
     "lowest_balance_365d": -1,
 }
 
+
+class _Size(TypedDict):
+    """The size and pace of a recipe's trees."""
+
+    leaves: int
+    rounds: int
+    shrinkage: float
+    parameters: Mapping[str, Any]
+
+
 # What was earned ever grows with the history a bank has loaded, not with the customer.
 _WORTH = tuple(name for name in _serving("value") if name != "contribution")
 
+# Of many features and few events: small trees, each of which sees a fifth of the features.
+_RARE = _Size(
+    leaves=8, rounds=500, shrinkage=0.05, parameters=MappingProxyType({"feature_fraction": 0.2})
+)
+
 _RECIPES = (
-    Recipe("churn", CHURN, _serving("service")),
-    Recipe("churn.run_off", RUN_OFF, _serving("service")),
+    Recipe("churn", CHURN, _serving("service"), **_RARE),
+    Recipe("churn.run_off", RUN_OFF, _serving("service"), **_RARE),
     Recipe("lifetime_value", LIFETIME_VALUE, _WORTH, rounds=400),
     Recipe("lifetime_value.five_years", FIVE_YEARS, _WORTH, rounds=100, shrinkage=0.12),
     *(
-        Recipe(f"propensity.{family}", propensity(family), _serving("marketing"))
+        Recipe(f"propensity.{family}", propensity(family), _serving("marketing"), **_RARE)
         for family in OFFERED
     ),
-    Recipe("credit_risk", CREDIT_RISK, _serving("credit"), monotone=_RISK_DIRECTIONS),
+    Recipe(
+        "credit_risk",
+        CREDIT_RISK,
+        _serving("credit"),
+        monotone=_RISK_DIRECTIONS,
+        leaves=8,
+        rounds=500,
+        shrinkage=0.04,
+    ),
     Recipe(
         "credit_risk.acquisition",
         ACQUISITION,

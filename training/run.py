@@ -128,12 +128,14 @@ def train(
     steps = 3 * len(wanted) + 2
     outcomes: list[Outcome] = []
     labelled: list[tuple[Recipe, Labelled, Split]] = []
-    for number, recipe in enumerate(wanted):
-        say(f"label {recipe.name}", number, steps)
-        try:
-            labelled.append(_carried(warehouse, recipe))
-        except (TrainingError, FeatureError) as refusal:
-            outcomes.append(NotTrained(recipe.name, str(refusal)))
+    with ThreadPoolExecutor(settings().threads) as pool:
+        found = [pool.submit(_carried, warehouse, recipe) for recipe in wanted]
+        for number, (recipe, task) in enumerate(zip(wanted, found, strict=True)):
+            say(f"label {recipe.name}", number, steps)
+            try:
+                labelled.append(task.result())
+            except (TrainingError, FeatureError) as refusal:
+                outcomes.append(NotTrained(recipe.name, str(refusal)))
     if not labelled:
         _note(outcomes)
         return outcomes
@@ -331,7 +333,7 @@ def _registered(
     train_rows, test_rows = made.train_rows, made.test_rows
     manifest = warehouse.manifest
     features = list(fitted.features)
-    provisional = judgement.events < ENOUGH_EVENTS
+    provisional = judgement.events < ENOUGH_EVENTS or bool(recipe.label.extrapolation)
     lineage = release.Lineage(
         manifest=manifest.digest,
         catalogue=catalogue.version(),

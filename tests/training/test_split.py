@@ -62,6 +62,25 @@ def test_each_horizon_trains_until_its_outcome_is_known_before_the_first_test_da
     assert not set(parts.train["customer_id"]) & set(parts.test["customer_id"])
 
 
+def test_where_rows_are_many_each_date_teaches_all_horizons_but_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = pd.concat([labelled(DATES).assign(horizon_days=h) for h in CHURN.horizons])
+    every = split(rows.sort_index(kind="stable").reset_index(drop=True), CHURN)
+    monkeypatch.setattr("training.split.MANY_ROWS", len(rows))
+    some = split(rows.sort_index(kind="stable").reset_index(drop=True), CHURN)
+    pd.testing.assert_frame_equal(some.test, every.test)
+    dates = [
+        every.train.groupby(["customer_id", "as_of"]).size(),
+        some.train.groupby(["customer_id", "as_of"]).size(),
+    ]
+    full = dates[0].index[dates[0] == len(CHURN.horizons)]
+    assert len(full) > 20
+    assert set(dates[1].reindex(full, fill_value=0)) == {len(CHURN.horizons) - 1}
+    taught = some.train["horizon_days"].value_counts() / every.train["horizon_days"].value_counts()
+    assert taught.between(0.5, 0.85).all()
+
+
 def test_the_last_dates_are_those_whose_longest_horizon_is_over() -> None:
     days = month_ends(date(2024, 12, 31), 40)
     known = {91: days, 182: days[:-3], 365: days[:-9]}
