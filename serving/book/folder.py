@@ -43,7 +43,7 @@ class Inputs:
     standing: str
     reasons: str
     releases: dict[str, str]
-    part: int = PART
+    part: int
     format: str = FORMAT
 
     @property

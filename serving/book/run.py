@@ -21,7 +21,7 @@ from features.profile import planned
 from features.reason_groups import version
 from features.snapshot import Snapshot, newest_snapshot, read_snapshot
 from features.spine import customers_as_of, newest_as_of
-from serving.book.folder import PART, Book, Inputs, spans
+from serving.book.folder import PART, Book, Inputs, Span, spans
 from serving.book.parts import Parts, matrix
 from serving.book.standing import counted, exposures_in, standing_of, standing_of_profiles, texts
 from serving.publication import Chunk, Entry, alone, chunks, publish
@@ -69,6 +69,7 @@ def score_book(
     actor: str = "command line",
     report: Report | None = None,
     engine: Engine = here,
+    part: int = PART,
 ) -> BookRun:
     """Profile, score and publish every customer as of a day.
 
@@ -80,6 +81,10 @@ def score_book(
     A run that was killed is taken up where it stood by the next one with the same inputs; the bytes
     are the same as if it had not been.
 
+    Args:
+        engine: what scores the parts; here by default.
+        part: customers in a part.
+
     Raises:
         NotReady: no model is champion, or something was loaded while the run began.
         FeatureError: the day lies outside the data.
@@ -89,7 +94,7 @@ def score_book(
     day = as_of or newest_as_of(warehouse)
     with alone(settings().books / ".lock"):
         snapshot = snapshot_of(warehouse, day, say)
-        book, standing = begin(warehouse, snapshot, models, day, say)
+        book, standing = begin(warehouse, snapshot, models, day, say, part)
         missing = [number for number in range(len(book.spans)) if not book.stands(number)]
         engine(book, models, missing, say)
         entry = Entry("book", actor, _body(book, book.sealed(), standing.num_rows))
@@ -145,6 +150,7 @@ def begin(
     models: Mapping[str, Model],
     day: date,
     report: Report,
+    part: int = PART,
 ) -> tuple[Book, pa.Table]:
     """The book of a snapshot, as far as an earlier run came, and where its customers stand.
 
@@ -155,7 +161,7 @@ def begin(
     rows = standing_of(warehouse, models, customers, day, snapshot.features, report)
     if warehouse.manifest.digest != snapshot.manifest:
         raise NotReady("the warehouse was loaded while the book began; score it again.")
-    draft = _written(rows, snapshot)
+    draft = _written(rows, spans(snapshot.path, part))
     inputs = Inputs(
         as_of=day.isoformat(),
         snapshot=snapshot.digest,
@@ -163,11 +169,12 @@ def begin(
         standing=file_digest(draft),
         reasons=version(),
         releases={name: model.release.digest for name, model in models.items()},
+        part=part,
     )
     return Book.begun(inputs, draft), rows
 
 
-def _written(standing: pa.Table, snapshot: Snapshot) -> Path:
+def _written(standing: pa.Table, parts: Sequence[Span]) -> Path:
     """The standing as a file with a row group a part."""
     draft = settings().books / ".standing.parquet"
     draft.parent.mkdir(parents=True, exist_ok=True)
@@ -175,7 +182,7 @@ def _written(standing: pa.Table, snapshot: Snapshot) -> Path:
         draft, standing.schema, compression="zstd", write_page_checksum=True
     ) as file:
         start = 0
-        for span in spans(snapshot.path, PART):
+        for span in parts:
             file.write_table(standing.slice(start, span.rows).combine_chunks())
             start += span.rows
     return draft

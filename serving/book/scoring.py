@@ -65,11 +65,9 @@ def _explained(
 
 def _placed(values: Array, fits: NDArray[np.bool_]) -> Column:
     """A column with a number for whom the question fits, and NaN for the others."""
-    if len(values) == len(fits):
-        return pa.array(values)
     column = np.full(len(fits), math.nan)
     column[fits] = values
-    return pa.array(column)
+    return pa.array(column, pa.float64())
 
 
 def _named(told: list[str], fits: NDArray[np.bool_]) -> Column:
