@@ -10,27 +10,25 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pyarrow as pa
 
 from data.settings import CHECKOUT, settings
 from data.terminal import Report
+from features.spark import spread
 from serving.book.folder import Book
 from serving.book.parts import Parts
 from serving.scoring import Model
 
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
 
-
-def on(spark: "SparkSession") -> Callable[[Book, Mapping[str, Model], Sequence[int], Report], None]:
+def on(spark: Any) -> Callable[[Book, Mapping[str, Model], Sequence[int], Report], None]:
     """The engine that scores parts on a Spark session."""
     return partial(_scored, spark)
 
 
 def _scored(
-    spark: "SparkSession",
+    spark: Any,
     book: Book,
     models: Mapping[str, Model],
     numbers: Sequence[int],
@@ -41,12 +39,10 @@ def _scored(
     report("scores on Spark", 0, len(numbers))
     known = os.pathsep.join(filter(None, (str(CHECKOUT), os.environ.get("PYTHONPATH"))))
     home = str(settings().home.resolve())
-    # What a worker's Python is started with; it has nothing else of the driver's environment.
-    spark.sparkContext.environment.update({"PYTHONPATH": known, "ZHIKE_HOME": home})
     folders = {name: str(model.release.folder.resolve()) for name, model in models.items()}
     work = partial(answered, str(book.folder.resolve()), json.dumps(folders), tuple(numbers))
-    places = spark.range(0, len(numbers), 1, len(numbers))
-    places.mapInArrow(work, "part bigint").collect()
+    # Workers have nothing else of the driver's environment.
+    spread(spark, len(numbers), work, "part bigint", {"PYTHONPATH": known, "ZHIKE_HOME": home})
 
 
 def answered(
