@@ -172,12 +172,10 @@ class Book:
     def sealed(self) -> str:
         """Write the digests of all parts, durable when this returns; returns the output's digest."""
         parts = [self.digests_of(number) for number in range(len(self.spans))]
-        for model in self.inputs.releases:
-            for path in (self.folder / f"{model}.parquet").iterdir():
-                if path.name.startswith("."):
-                    path.unlink(missing_ok=True)
-                else:
-                    flush(path)
+        for left in self.folder.rglob(".*"):  # by runs that were killed
+            left.unlink(missing_ok=True)
+        for file in self.folder.glob("*.parquet/*"):
+            flush(file)
         content = canonical_json({**asdict(self.inputs), "parts": parts}).encode()
         replace_file(self.folder / DIGESTS, content)
         return _sha256(content)
