@@ -83,7 +83,9 @@ def spread(
         environment: what a worker's Python is started with beside its own.
     """
     spark.sparkContext.environment.update(environment)
-    spark.range(0, places, 1, places).mapInArrow(work, answer).collect()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas")
+        spark.range(0, places, 1, places).mapInArrow(work, answer).collect()
 
 
 def _demand() -> None:
