@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from data.database import AUDIT, AUDIT_PAYLOADS, Database
 from data.warehouse import canonical_json
@@ -38,20 +39,27 @@ def append(
         body: digests of what it stands on; no personal data.
         payload: the personal part, kept beside the chain, which holds only its digest.
     """
+    with database.writing() as connection:
+        return enter(connection, kind=kind, actor=actor, body=body, payload=payload)
+
+
+def enter(
+    connection: Connection, *, kind: str, actor: str, body: Mapping[str, Any], payload: Any = None
+) -> Record:
+    """Add a record within a ``writing`` transaction: it stands if what else is done there does."""
     text = canonical_json(payload) if payload is not None else None
     facts = dict(body) | ({"payload_sha256": _sha256(text)} if text is not None else {})
-    with database.writing() as connection:
-        last = connection.execute(
-            sa.select(AUDIT.c.sequence, AUDIT.c.digest).order_by(AUDIT.c.sequence.desc()).limit(1)
-        ).first()
-        sequence, previous = (last.sequence + 1, last.digest) if last else (1, GENESIS)
-        at = datetime.now(UTC)
-        written = canonical_json(facts)
-        digest = _digest(sequence, at, kind, actor, written, previous)
-        record = Record(sequence, at, kind, actor, written, previous, digest)
-        connection.execute(sa.insert(AUDIT).values(**vars(record)))
-        if text is not None:
-            connection.execute(sa.insert(AUDIT_PAYLOADS).values(sequence=sequence, payload=text))
+    last = connection.execute(
+        sa.select(AUDIT.c.sequence, AUDIT.c.digest).order_by(AUDIT.c.sequence.desc()).limit(1)
+    ).first()
+    sequence, previous = (last.sequence + 1, last.digest) if last else (1, GENESIS)
+    at = datetime.now(UTC)
+    written = canonical_json(facts)
+    digest = _digest(sequence, at, kind, actor, written, previous)
+    record = Record(sequence, at, kind, actor, written, previous, digest)
+    connection.execute(sa.insert(AUDIT).values(**vars(record)))
+    if text is not None:
+        connection.execute(sa.insert(AUDIT_PAYLOADS).values(sequence=sequence, payload=text))
     return record
 
 

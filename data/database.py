@@ -60,6 +60,7 @@ PUBLICATIONS = sa.Table(
     sa.Column("features", sa.JSON, nullable=False),
     sa.Column("published_at", Moment, nullable=False),
     sa.Column("current", sa.Boolean, nullable=False),
+    sa.Column("releases", sa.JSON),
 )
 PROFILES = sa.Table(
     "profiles",
@@ -74,6 +75,21 @@ PROFILES = sa.Table(
     sa.Column("vector", sa.LargeBinary, nullable=False),
     sa.Column("standing", sa.JSON, nullable=False),
     sa.Column("exposure", sa.JSON),
+)
+BOOK_SCORES = sa.Table(
+    "book_scores",
+    metadata,
+    sa.Column(
+        "publication_id",
+        sa.Integer,
+        sa.ForeignKey("publications.publication_id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("customer_id", sa.String(64), primary_key=True),
+    sa.Column("model", sa.String(100), primary_key=True),
+    sa.Column("value", sa.Float),
+    sa.Column("grade", sa.String(2)),
+    sa.Column("reasons", sa.Text, nullable=False),
 )
 AUDIT = sa.Table(
     "audit",

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,6 +67,25 @@ def session(master: str = "local[*]", **settings: str) -> Iterator["SparkSession
         yield spark
     finally:
         spark.stop()
+
+
+def spread(
+    spark: "SparkSession",
+    places: int,
+    work: Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]],
+    answer: str,
+    environment: Mapping[str, str],
+) -> None:
+    """Have workers do some places, numbered from 0, each a task of its own, by ``mapInArrow``.
+
+    Args:
+        work: takes batches with a column of places, gives batches of ``answer``'s columns.
+        environment: what a worker's Python is started with beside its own.
+    """
+    spark.sparkContext.environment.update(environment)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas")
+        spark.range(0, places, 1, places).mapInArrow(work, answer).collect()
 
 
 def _demand() -> None:

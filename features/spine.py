@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, timedelta
 
+import numpy as np
 import pandas as pd
 
 from data.errors import FeatureError, OutsideData
@@ -47,16 +48,15 @@ def customers_as_of(warehouse: Warehouse, days: Sequence[date]) -> pd.DataFrame:
         FeatureError: a day lies outside what the warehouse has seen.
     """
     refuse_outside(warehouse, days)
-    connection = warehouse.connect()
-    frames = []
-    for day in days:
-        rows = connection.execute(
-            "SELECT DISTINCT customer_id FROM customers WHERE event_day < ? AND known_day < ?"
-            " ORDER BY customer_id",
-            [day_number(day), day_number(day)],
-        ).fetchall()
-        frames.append(pd.DataFrame({"customer_id": [row[0] for row in rows], "as_of": day}))
-    return pd.concat(frames, ignore_index=True)
+    asked = pd.DataFrame({"place": range(len(days)), "day": [day_number(day) for day in days]})
+    found = warehouse.frame(
+        "SELECT customer_id, place FROM asked JOIN ("
+        " SELECT customer_id, min(greatest(event_day, known_day)) AS since FROM customers GROUP BY 1"
+        ") ON since < day ORDER BY place, customer_id",
+        asked=asked,
+    )
+    named = np.array(days, dtype=object)[found["place"].to_numpy()]
+    return found[["customer_id"]].assign(as_of=pd.Series(named, found.index, dtype=object))
 
 
 def refuse_outside(warehouse: Warehouse, days: Sequence[date]) -> None:

@@ -1,6 +1,9 @@
 """Commands of the serving floor: score the book, one customer, serve, keys, the audit chain."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,10 +14,14 @@ from data.database import migrated
 from data.errors import ConfigurationError, ZhikeError
 from data.terminal import application, note, out, plain, progress, run, show_table
 from data.warehouse import Warehouse, canonical_json
+from features import spark
 from serving import reasons_page
 from serving.answering import answer, as_json
 from serving.baselines import Kind
-from serving.book import BookRun, newest_book, publish_newest, score_book
+from serving.book import BookRun, cluster, newest_book, publish_newest, score_book
+from serving.book.reading import scores_of
+from serving.book.replay import replay
+from serving.book.run import Engine, here
 from serving.changes import change
 from serving.inline import load_tables
 from serving.keys import make_key
@@ -28,16 +35,71 @@ from serving.stress import stress
 app = application("Score the book or one customer, serve the API, make keys, verify the audit.")
 
 
+class Chosen(StrEnum):
+    """The engines to choose from."""
+
+    LOCAL = "local"
+    SPARK = "spark"
+
+
 @app.command("score-book")
 def score_whole_book(
     as_of: Annotated[str, typer.Option(help="Day, YYYY-MM-DD; default: the newest.")] = "",
+    engine: Annotated[Chosen, typer.Option(help="What scores.")] = Chosen.LOCAL,
+    master: Annotated[str, typer.Option(help="Where Spark runs: local[*], spark://...")] = "",
 ) -> None:
-    """Profile, publish and score every customer; one audit record."""
+    """Profile, score and publish every customer; one audit record. Takes up a run that was killed."""
+    if master and engine is not Chosen.SPARK:
+        raise ConfigurationError(f"--master {master} goes with --engine spark only.")
     day = _day("--as-of", as_of) if as_of else None
     database = migrated()
-    with progress("book") as report:
-        book = score_book(Warehouse(), database, as_of=day, report=report)
+    with progress("book") as report, _opened(engine, master) as scores:
+        book = score_book(Warehouse(), database, as_of=day, report=report, engine=scores)
     show_book(book)
+
+
+@contextmanager
+def _opened(engine: Chosen, master: str) -> Iterator[Engine]:
+    if engine is Chosen.LOCAL:
+        yield here
+    else:
+        with spark.session(master or "local[*]") as session:
+            yield cluster.on(session)
+
+
+@app.command("book")
+def show_customer_in_book(
+    customer_id: Annotated[str, typer.Argument(help="The customer.")],
+    language: Annotated[Language, typer.Option(help="Of the reasons.")] = "en",
+) -> None:
+    """Print what the published book says of a customer, with its top reasons."""
+    day, found = scores_of(migrated(), customer_id, language)
+    out.print(f"Customer {plain(customer_id)} in the book as of {day}")
+    for score in found:
+        value = "in default" if score.value is None else _read(score.value, score.unit)
+        grade = f", grade {score.grade}" if score.grade else ""
+        out.print(f"\n{score.model}, version {score.version}: {value}{grade}")
+        for sentence in score.reasons:
+            out.print(f"  {plain(sentence)}", soft_wrap=True)
+
+
+def _read(value: float, unit: str) -> str:
+    return f"{value:.1%}" if unit == "probability" else f"{value:,.0f} {unit}"
+
+
+@app.command("replay-book")
+def replay_customer_of_book(
+    sequence: Annotated[int, typer.Argument(help="The book's audit record.")],
+    customer_id: Annotated[str, typer.Argument(help="The customer.")],
+) -> None:
+    """Work a customer's scores of a book out again from its audit record, and compare every bit."""
+    found = replay(migrated(), sequence, customer_id)
+    if odd := [one.model for one in found if not one.same]:
+        raise ZhikeError(
+            f"worked out again, {', '.join(odd)} differ from what the book of record {sequence}"
+            " holds: the code or a library is not the one that scored."
+        )
+    out.print(f"{len(found)} answers of audit record {sequence} are the same, bit for bit")
 
 
 @app.command("publish")
@@ -55,6 +117,8 @@ def show_book(book: BookRun) -> None:
     ]
     title = f"The book as of {book.as_of}: {book.customers:,} customers"
     show_table(title, ("model", "scored", "not scorable"), rows)
+    if book.resumed:
+        out.print(f"{book.resumed} of {book.parts} parts stood already, from a run before")
     out.print(f"contributions in {book.folder}, audit record {book.audit_sequence}")
 
 

@@ -1,14 +1,22 @@
-"""Published profiles: what the service answers from, switched at once to a new snapshot."""
+"""Published profiles and scores: what the service answers from, switched at once to the new."""
 
-from collections.abc import Mapping, Sequence
+import fcntl
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
-from data.database import PROFILES, PUBLICATIONS, Database
+from data import audit
+from data.database import BOOK_SCORES, PROFILES, PUBLICATIONS, Database
 from data.errors import NotReady, UnknownCustomer
+from data.settings import settings
 from data.warehouse import Warehouse
+from features.definition import Array
 from features.profile import Profiles
 from features.snapshot import Snapshot
 from serving.scoring import Profile
@@ -17,51 +25,140 @@ from training.losses import Exposure, as_json, of_json
 CHUNK = 5_000
 
 
-def publish(
-    database: Database,
+@dataclass(frozen=True)
+class Entry:
+    """The audit record of a publication; it stands if the publication does."""
+
+    kind: str
+    actor: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some customers to publish.
+
+    Attributes:
+        vectors: shape (customers, features).
+        standing: for each, model -> scorable, or why not.
+        exposures: for each, what they owe or may owe as plain values.
+        scores: of a book run: customer_id, model, value, grade and reasons.
+    """
+
+    customers: Sequence[str]
+    vectors: Array
+    standing: Sequence[Mapping[str, str]]
+    exposures: Sequence[Mapping[str, Any] | None]
+    scores: Sequence[Mapping[str, Any]] = ()
+
+
+def chunks(
     profiles: Profiles,
-    snapshot: Snapshot,
-    as_of: date,
-    standing: Sequence[dict[str, str]],
+    standing: Sequence[Mapping[str, str]],
     exposures: Mapping[str, Exposure] | None = None,
-) -> None:
-    """Make a snapshot of one as-of day the current one; earlier publications are dropped.
+) -> Iterator[Chunk]:
+    """Profiles that are not scored, some at a time.
 
     Args:
         standing: for each profile, model -> scorable, or why not.
         exposures: customer -> what they owe or may owe, of those who do.
     """
-    vectors = np.ascontiguousarray(profiles.values, dtype="<f8")
-    customers = list(profiles.frame["customer_id"])
+    customers, vectors = list(profiles.frame["customer_id"]), profiles.values
     owed = exposures or {}
+    for start in range(0, len(customers), CHUNK):
+        these = slice(start, start + CHUNK)
+        parts = [as_json(owed.get(customer)) for customer in customers[these]]
+        yield Chunk(customers[these], vectors[these], standing[these], parts)
+
+
+def publish(
+    database: Database,
+    snapshot: Snapshot,
+    as_of: date,
+    found: Iterable[Chunk],
+    entry: Entry,
+    releases: Mapping[str, str] | None = None,
+) -> audit.Record:
+    """Make the profiles and scores of one as-of day the current ones, and drop the earlier.
+
+    Chunks are written one by one, so that an answer never waits long for its audit record; nobody
+    reads them before the switch, which happens in one transaction with the audit record.
+
+    Args:
+        releases: of a book run: model -> digest of the release that scored.
+    """
+    with alone(settings().home / "publication.lock"):
+        number = _announced(database, snapshot, as_of, releases)
+        try:
+            for chunk in found:
+                _add(database, number, chunk)
+            record = _switched(database, number, entry)
+        except BaseException:
+            _dropped(database, PUBLICATIONS.c.publication_id == number)
+            raise
+        _dropped(database, PUBLICATIONS.c.publication_id != number)
+    return record
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold a lock file: who does the same in this home queues."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _announced(
+    database: Database, snapshot: Snapshot, as_of: date, releases: Mapping[str, str] | None
+) -> int:
+    about = {
+        "as_of": as_of,
+        "snapshot": snapshot.digest,
+        "manifest": snapshot.manifest,
+        "features": list(snapshot.features),
+        "published_at": datetime.now(UTC),
+        "current": False,
+        "releases": dict(releases) if releases is not None else None,
+    }
+    asked = sa.insert(PUBLICATIONS).values(about).returning(PUBLICATIONS.c.publication_id)
     with database.writing() as connection:
-        number = connection.execute(
-            sa.insert(PUBLICATIONS)
-            .values(
-                as_of=as_of,
-                snapshot=snapshot.digest,
-                manifest=snapshot.manifest,
-                features=list(profiles.features),
-                published_at=datetime.now(UTC),
-                current=True,
-            )
-            .returning(PUBLICATIONS.c.publication_id)
-        ).scalar_one()
-        for start in range(0, len(customers), CHUNK):
-            rows = [
-                {
-                    "publication_id": number,
-                    "customer_id": customers[i],
-                    "vector": vectors[i].tobytes(),
-                    "standing": standing[i],
-                    "exposure": as_json(owed.get(customers[i])),
-                }
-                for i in range(start, min(start + CHUNK, len(customers)))
-            ]
-            connection.execute(sa.insert(PROFILES), rows)
-        old = PUBLICATIONS.c.publication_id != number
-        connection.execute(sa.delete(PROFILES).where(PROFILES.c.publication_id != number))
-        connection.execute(sa.delete(PUBLICATIONS).where(old))
+        return int(connection.execute(asked).scalar_one())
+
+
+def _add(database: Database, number: int, chunk: Chunk) -> None:
+    vectors = np.ascontiguousarray(chunk.vectors, dtype="<f8")
+    told = zip(chunk.customers, vectors, chunk.standing, chunk.exposures, strict=True)
+    profiles = [
+        {
+            "publication_id": number,
+            "customer_id": customer,
+            "vector": vector.tobytes(),
+            "standing": dict(standing),
+            "exposure": exposure,
+        }
+        for customer, vector, standing, exposure in told
+    ]
+    scores = [{"publication_id": number, **score} for score in chunk.scores]
+    with database.writing() as connection:
+        for table, rows in ((PROFILES, profiles), (BOOK_SCORES, scores)):
+            if rows:
+                connection.execute(sa.insert(table), rows)
+
+
+def _switched(database: Database, number: int, entry: Entry) -> audit.Record:
+    current = PUBLICATIONS.c.publication_id == number
+    with database.writing() as connection:
+        connection.execute(sa.update(PUBLICATIONS).values(current=current))
+        return audit.enter(connection, kind=entry.kind, actor=entry.actor, body=entry.body)
+
+
+def _dropped(database: Database, which: sa.ColumnElement[bool]) -> None:
+    """Drop publications with all they hold, also what a process that was killed left behind."""
+    theirs = sa.select(PUBLICATIONS.c.publication_id).where(which)
+    with database.writing() as connection:
+        for table in (BOOK_SCORES, PROFILES, PUBLICATIONS):
+            connection.execute(sa.delete(table).where(table.c.publication_id.in_(theirs)))
 
 
 def published(database: Database, customer_id: str, manifest: str) -> tuple[Profile, str]:

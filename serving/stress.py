@@ -39,7 +39,7 @@ def stress(book: Path, shift: float) -> list[Stress]:
         NotReady: the book holds no credit risk with an exposure.
     """
     path = book / BOOK
-    if not path.is_file() or "ead" not in pq.read_schema(path).names:
+    if not path.is_dir() or "ead" not in pq.ParquetDataset(path).schema.names:
         raise NotReady("the book holds no 12-month PD with an exposure; train credit_risk first.")
     columns = ["status", "margin", "grade", "currency", "ead", "lgd", "expected_loss"]
     told = pq.read_table(path, columns=columns).to_pandas().dropna(subset=["ead", "lgd"])

@@ -134,12 +134,14 @@ class Margins:
 
 def margins(fitted: Fitted, rows: pd.DataFrame) -> Margins:
     """Margins of test rows."""
+    calibrated, calibration = calibrated_margins(fitted, rows), fitted.calibration
+    return Margins(calibrated, (calibrated - calibration.intercept) / calibration.slope)
+
+
+def calibrated_margins(fitted: Fitted, rows: pd.DataFrame) -> Array:
+    """What is served of some rows."""
     values = rows[list(fitted.features)].to_numpy(np.float64)
-    calibrated, raw = (
-        np.asarray(booster.predict(values, raw_score=True), np.float64)
-        for booster in (fitted.booster, fitted.raw)
-    )
-    return Margins(calibrated, raw)
+    return np.asarray(fitted.booster.predict(values, raw_score=True), np.float64)
 
 
 def judge(found: Margins, test: pd.DataFrame, answer: Answer, protocol: str) -> Judgement:

@@ -25,6 +25,7 @@ from training.judge import (
     Judgement,
     Margins,
     by_horizon,
+    calibrated_margins,
     judge,
     margins,
     of_horizon,
@@ -78,7 +79,7 @@ Outcome = Trained | NotTrained
 class Made:
     """A fitted and judged model, and the rows it was made and judged on.
 
-    Of several horizons these are the rows of the main one; ``horizons`` holds the test rows of
+    ``before`` is what it says of the training rows, ``said`` what of the test rows. Of several horizons these are the rows of the main one; ``horizons`` holds the test rows of
     each, and ``taught`` every row that taught.
     """
 
@@ -86,6 +87,7 @@ class Made:
     judgement: Judgement
     train_rows: pd.DataFrame
     test_rows: pd.DataFrame
+    before: Array
     said: Margins
     taught: pd.DataFrame
     horizons: Mapping[int, pd.DataFrame]
@@ -129,11 +131,11 @@ def train(
     outcomes: list[Outcome] = []
     labelled: list[tuple[Recipe, Labelled, Split]] = []
     with ThreadPoolExecutor(settings().threads) as pool:
-        found = [pool.submit(_carried, warehouse, recipe) for recipe in wanted]
-        for number, (recipe, task) in enumerate(zip(wanted, found, strict=True)):
+        asked = [pool.submit(_carried, warehouse, recipe) for recipe in wanted]
+        for number, (recipe, carried) in enumerate(zip(wanted, asked, strict=True)):
             say(f"label {recipe.name}", number, steps)
             try:
-                labelled.append(task.result())
+                labelled.append(carried.result())
             except (TrainingError, FeatureError) as refusal:
                 outcomes.append(NotTrained(recipe.name, str(refusal)))
     if not labelled:
@@ -276,8 +278,8 @@ def _made(recipe: Recipe, found: Labelled, parts: Split, profiles: Profiles) -> 
     train_rows, test_rows = (_of(rows, label.horizon_days) for rows in (taught, tested))
     said = told.of(of_horizon(tested, label.horizon_days))
     judgement = judge(said, test_rows, label.answer, parts.protocol)
+    before = calibrated_margins(fitted, train_rows)
     if not parts.folds:
-        before = margins(fitted, train_rows).calibrated
         judgement = with_stability(judgement, before, said.calibrated, test_rows)
     if fitted.spread and not parts.folds:
         judgement = with_coverage(judgement, fitted.spread, said.calibrated, test_rows)
@@ -292,7 +294,7 @@ def _made(recipe: Recipe, found: Labelled, parts: Split, profiles: Profiles) -> 
     groups = fairness.of_profiles(profiles, train_rows, test_rows, features)
     judgement = fairness.with_groups(judgement, Unseen(ours, test_rows, label.answer), groups)
     horizons = {h: _of(tested, h) for h in label.windows}
-    return Made(fitted, judgement, train_rows, test_rows, said, taught, horizons)
+    return Made(fitted, judgement, train_rows, test_rows, before, said, taught, horizons)
 
 
 def _of(rows: pd.DataFrame, horizon: int) -> pd.DataFrame:
@@ -399,10 +401,11 @@ def _registered(
         answer_notes=label.notes,
         spread=fitted.spread,
     )
-    taught = margins(fitted, train_rows).calibrated
     report, page = model_card.make(
         about,
-        model_card.Material(fitted.booster, train_rows, test_rows, taught, made.said.calibrated),
+        model_card.Material(
+            fitted.booster, train_rows, test_rows, made.before, made.said.calibrated
+        ),
     )
     folder = release.write(about, text, made.taught[features].to_numpy(np.float64), report, page)
     written = release.read(folder)

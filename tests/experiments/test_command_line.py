@@ -8,6 +8,7 @@ from experiments.__main__ import main, names
 def test_the_experiments_are_the_modules_of_the_package() -> None:
     assert {
         "attainable",
+        "book_speed",
         "explanation_speed",
         "feature_speed",
         "simulated_bank",

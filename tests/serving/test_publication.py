@@ -3,7 +3,7 @@
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from data.audit import records
-from data.database import PROFILES, PUBLICATIONS, Database
+from data.database import BOOK_SCORES, PROFILES, PUBLICATIONS, Database
 from data.errors import NotReady, UnknownCustomer
 from data.warehouse import Warehouse
 from features.batches import build_snapshot
@@ -21,21 +21,25 @@ from features.profile import Profiles
 from features.snapshot import Lineage, Snapshot
 from features.spine import customers_as_of, extent, month_ends
 from serving import __main__ as serving
-from serving.publication import CHUNK, publish, published
+from serving.publication import CHUNK, Entry, chunks, publish, published
 
 DAY = date(2026, 6, 30)
 STANDING = {"churn": "scorable"}
 
 
 def put(database: Database, value: float, customers: int = 3, manifest: str = "now") -> None:
+    profiles, snapshot = made(value, customers, manifest)
+    found = chunks(profiles, [STANDING] * customers)
+    publish(database, snapshot, DAY, found, Entry("publication", "test", {}))
+
+
+def made(value: float, customers: int, manifest: str) -> tuple[Profiles, Snapshot]:
     frame = pd.DataFrame({"customer_id": [f"C{n}" for n in range(customers)], "as_of": DAY})
     frame["age"] = value
     frame["use"] = -value
     profiles = Profiles(frame, ("age", "use"), {}, manifest)
-    snapshot = Snapshot(
-        Path(), f"snapshot of {value}", Lineage(manifest, profiles.features, {}, {})
-    )
-    publish(database, profiles, snapshot, DAY, [STANDING] * customers)
+    told = Lineage(manifest, profiles.features, {}, {})
+    return profiles, Snapshot(Path(), f"snapshot of {value}", told)
 
 
 def count(database: Database, table: sa.Table) -> int:
@@ -82,22 +86,30 @@ def test_a_book_larger_than_one_chunk_is_published_whole(database: Database) -> 
 
 def test_a_publication_that_breaks_off_leaves_the_old_one_in_force(database: Database) -> None:
     put(database, 1.0)
-    with pytest.raises(IndexError):
-        publish_half(database)
+    profiles, snapshot = made(2.0, CHUNK + 9, "now")
+    too_few = chunks(profiles, [STANDING] * CHUNK)
+    with pytest.raises(ValueError, match="zip"):
+        publish(database, snapshot, DAY, too_few, Entry("publication", "test", {}))
     assert published(database, "C1", "now")[0].vector[0] == 1.0
     assert (count(database, PUBLICATIONS), count(database, PROFILES)) == (1, 3)
+    assert len(records(database, ["publication"])) == 1
 
 
-def publish_half(database: Database) -> None:
-    frame = pd.DataFrame({"customer_id": [f"C{n}" for n in range(CHUNK + 9)], "age": 2.0})
-    profiles = Profiles(frame, ("age",), {}, "now")
-    publish(
-        database,
-        profiles,
-        Snapshot(Path(), "s", Lineage("now", ("age",), {}, {})),
-        DAY,
-        [STANDING] * CHUNK,
-    )
+def test_what_a_killed_publication_left_is_never_read_and_dropped_by_the_next(
+    database: Database,
+) -> None:
+    put(database, 1.0)
+    row = {"as_of": DAY, "snapshot": "s", "manifest": "now", "features": ["age"]}
+    left = row | {"published_at": datetime.now(UTC), "current": False}
+    with database.writing() as connection:
+        number = connection.execute(
+            sa.insert(PUBLICATIONS).values(left).returning(PUBLICATIONS.c.publication_id)
+        ).scalar_one()
+        score = {"publication_id": number, "customer_id": "C1", "model": "churn", "reasons": ""}
+        connection.execute(sa.insert(BOOK_SCORES).values(score))
+    assert published(database, "C1", "now")[0].vector[0] == 1.0
+    put(database, 2.0)
+    assert (count(database, PUBLICATIONS), count(database, BOOK_SCORES)) == (1, 0)
 
 
 def put_each(database: Database, most: int) -> None:
