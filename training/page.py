@@ -221,7 +221,9 @@ def _data(data: Mapping[str, Any], own: bool) -> str:
     text += paragraph(
         f"Source: {data['source']}. {'File' if own else 'Warehouse manifest'}"
         f" {data['manifest'][:16]}, {'columns' if own else 'feature catalogue'}"
-        f" {data['catalogue'][:16]}."
+        f" {data['catalogue'][:16]}. Made with "
+        + ", ".join(f"{name} {version}" for name, version in data["libraries"].items())
+        + "."
     )
     text += "".join(paragraph(f"Note: {note}") for note in data["notes"])
     if left:

@@ -10,7 +10,9 @@ releases/NAME/champion.json         which version answers
 """
 
 import hashlib
+import importlib.metadata
 import json
+import platform
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,6 +49,22 @@ class Lineage(BaseModel):
     test_dates: tuple[str, ...]
     left_out: dict[str, int]
     data_until: str = ""
+    libraries: dict[str, str] = {}
+
+
+def libraries() -> dict[str, str]:
+    """Version of each library on which the trees depend, and of Python."""
+    found = {name: importlib.metadata.version(name) for name in ("lightgbm", "numpy", "pandas")}
+    return {"python": platform.python_version(), **found}
+
+
+def differing(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """What changed between the libraries of two releases, in words; nothing where all are equal."""
+    return ", ".join(
+        f"{name} {before[name]} then, {now.get(name, 'none')} now"
+        for name in sorted(before)
+        if before[name] != now.get(name)
+    )
 
 
 class ReleaseCard(BaseModel):

@@ -344,6 +344,7 @@ def _registered(
         test_dates=_days(test_rows),
         left_out=found.left_out,
         data_until=extent(warehouse)[1].isoformat(),
+        libraries=release.libraries(),
     )
     told = registry.describe(
         recipe.name,
@@ -411,6 +412,13 @@ def _registered(
     written = release.read(folder)
     model_card.update_life(folder, written.digest, written.report_digest, ())
     remarks = [searched.sentence] if searched else []
+    if (champion := release.answering(recipe.name)) and (
+        changed := release.differing(champion.card.lineage.libraries, lineage.libraries)
+    ):
+        remarks.append(
+            f"{recipe.name} version {version} was made with other libraries than the champion"
+            f" ({changed}): the same data may give other trees."
+        )
     if waits := dispatch.deliver():
         remarks.append(
             f"{recipe.name} version {version} is released, but MLflow has not been told: {waits}."

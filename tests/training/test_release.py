@@ -64,6 +64,13 @@ def test_golden_rows_give_their_margins_to_the_bit(written: Path) -> None:
     assert np.isnan(found.golden_rows).all(axis=1).any()  # a customer of whom nothing is known
 
 
+def test_f29_what_changed_between_the_libraries_of_two_releases_is_told_by_name() -> None:
+    now = release.libraries()
+    assert {"python", "lightgbm", "numpy"} <= set(now)
+    assert release.differing(now, now) == release.differing({}, now) == ""
+    assert release.differing({**now, "numpy": "1.0"}, now) == f"numpy 1.0 then, {now['numpy']} now"
+
+
 def test_the_same_content_has_the_same_digest(written: Path, tmp_path: Path) -> None:
     digest = release.read(written).digest
     written.rename(tmp_path / "moved")

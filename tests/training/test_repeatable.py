@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from data.warehouse import Warehouse
-from training import life
+from training import life, release
 from training.run import Trained, train
 
 
@@ -26,3 +26,11 @@ def test_f29_one_thread_and_two_give_the_same_release_to_the_last_bit(
     one, two = made
     assert one.digest == two.digest  # trees, golden rows, card and report
     assert one.model == two.model
+
+    release.point_champion("lifetime_value.five_years", two.card.version)
+    upgraded = {**release.libraries(), "lightgbm": "99.0"}
+    monkeypatch.setattr(release, "libraries", lambda: upgraded)
+    (outcome,) = train(Warehouse(), "lifetime_value.five_years")
+    assert isinstance(outcome, Trained), outcome
+    before = two.card.lineage.libraries["lightgbm"]
+    assert f"lightgbm {before} then, 99.0 now" in outcome.remarks[0]

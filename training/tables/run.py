@@ -311,6 +311,7 @@ def _card(
             train_dates=_periods(made.train, asked),
             test_dates=_periods(made.test, asked),
             left_out=prepared.left_out,
+            libraries=release.libraries(),
             data_until=max(prepared.spine["as_of"]) if asked.time else "",
         ),
         provisional=made.judgement.events < ENOUGH_EVENTS,
