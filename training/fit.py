@@ -22,7 +22,7 @@ from training.split import bucket
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]  # rows that teach, and those held out
 
 FOLDS = 4
-ENOUGH_EVENTS, ENOUGH_AMOUNTS = 700, 20_000  # held out, that calibration stands on
+ENOUGH_EVENTS, ENOUGH_AMOUNTS = 1_000, 20_000  # held out, that calibration stands on
 SEED = 20260630
 
 
