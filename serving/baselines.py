@@ -63,7 +63,7 @@ def _median(column: Array) -> float | None:
 
 def _nearest(database: Database, model: Model, cut_off: float) -> list[str]:
     path = newest_book(database) / f"{model.release.card.name}.parquet"
-    if not path.is_file():
+    if not path.is_dir():
         raise ConfigurationError(
             f"the newest book has no {model.release.card.name}; take --baseline all."
         )

@@ -180,7 +180,7 @@ def spread_out(database: Database, count: int) -> list[str]:
     """
     book = newest_book(database)
     values: dict[str, dict[str, float]] = {}
-    for path in sorted(book.glob("*.parquet")):
+    for path in sorted(one for one in book.glob("*.parquet") if one.is_dir()):
         table = pq.read_table(path, columns=["customer_id", "status", "value"])
         for who, status, value in zip(*(c.to_pylist() for c in table.columns), strict=True):
             if status == SCORABLE:

@@ -302,13 +302,13 @@ def test_f27_a_training_killed_before_its_release_stood_leaves_a_failed_run(
     bank_home: Path, point: str, how: str
 ) -> None:
     killed(point, how)
-    assert [run.info.status for run in runs("lifetime_value.five_years")] == ["RUNNING"]
+    assert [run.info.status for run in runs("lifetime_value")] == ["RUNNING"]
     assert registry.versions("lifetime_value.five_years") == {}
     assert release.champions() == {}
     assert waiting() == []
     with Outbox() as box:
         assert [s.told for s in box.sync()] == ["interrupted; its run is marked failed"]
-    assert [run.info.status for run in runs("lifetime_value.five_years")] == ["FAILED"]
+    assert [run.info.status for run in runs("lifetime_value")] == ["FAILED"]
     assert model_versions("lifetime_value.five_years") == []
     assert [*(bank_home / "releases").rglob("*.*")] == []
     assert list((bank_home / "outbox").iterdir()) == []
@@ -324,7 +324,7 @@ def test_f27_a_training_killed_after_its_release_stood_is_finished_by_the_next(
     )  # no half version: nobody's challenger
     (outcome,) = train(Warehouse(), "lifetime_value.five_years")
     assert isinstance(outcome, Trained), outcome
-    assert sorted(run.info.status for run in runs("lifetime_value.five_years")) == [
+    assert sorted(run.info.status for run in runs("lifetime_value")) == [
         "FINISHED",
         "FINISHED",
     ]
@@ -416,7 +416,7 @@ def test_f28_a_training_whose_disk_fills_up_can_be_run_again(bank_home: Path) ->
     assert [*(bank_home / "releases").glob("lifetime_value.five_years/*")] == []
     (outcome,) = train(Warehouse(), "lifetime_value.five_years")
     assert isinstance(outcome, Trained), outcome
-    assert sorted(run.info.status for run in runs("lifetime_value.five_years")) == [
+    assert sorted(run.info.status for run in runs("lifetime_value")) == [
         "FAILED",
         "FINISHED",
     ]

@@ -27,6 +27,7 @@ _MONTHLY = """
         coalesce(sum(contribution + loss)
             FILTER (account_id IN (SELECT account_id FROM lending)), 0) / 100.0 AS lent
     FROM contributions WHERE customer_id IN (SELECT customer_id FROM spine) GROUP BY ALL
+    ORDER BY customer_id, month
 """
 
 
