@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -182,7 +182,9 @@ def run(
         print(f"snapshot in {building:.1f} s, {building_gb:.2f} GB", flush=True)
         book = _apart(scored, home)
         alone = _apart(explained, home)
-    print(asdict(book), asdict(alone), flush=True)
+    phases = {**{n: getattr(book, n) for n in ("standing", "scores", "publish")}, "explain": alone}
+    for name, phase in phases.items():
+        print(f"{name}: {phase.seconds:.1f} s, {phase.processor:.1f} s of processors", flush=True)
     scoring = book.scores
     everything = building + book.standing.seconds + scoring.seconds + book.publish.seconds
     return {

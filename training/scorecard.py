@@ -122,7 +122,7 @@ def characteristic(
 ) -> Characteristic | None:
     """The monotone bins of one feature; None where it has but one."""
     known = ~np.isnan(values)
-    if known.sum() < 2 or np.ptp(values[known]) == 0:
+    if known.sum() < 2 or np.ptp(values[known]) == 0 or np.ptp(target[known]) == 0:
         return None
     leaning = direction or (1 if spearmanr(values[known], target[known]).statistic >= 0 else -1)
     edges = _pooled(values[known], target[known], leaning)

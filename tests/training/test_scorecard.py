@@ -99,3 +99,8 @@ def test_where_nothing_tells_everybody_has_the_base_points() -> None:
     found = scorecard(rows, ["shoe_size"], {})
     assert found.characteristics == ()
     assert expit(found.margin(rows)).mean() == pytest.approx(rows["target"].mean())
+
+
+def test_a_feature_known_only_of_borrowers_who_all_paid_is_no_characteristic() -> None:
+    values = np.array([1.0, 2.0, 3.0, np.nan, np.nan])
+    assert characteristic("limit_use", values, np.array([0.0, 0.0, 0.0, 1.0, 0.0]), 0) is None
