@@ -8,7 +8,7 @@ from data.warehouse import canonical_json
 from features.reason_groups import version
 from serving.publication import manifest_now, published
 from serving.reasons import Language
-from serving.scoring import Answer, Scorer
+from serving.scoring import Answer, Scorer, recorded
 from training.losses import as_json as exposure_as_json
 from training.recipes import QUESTIONS
 
@@ -44,8 +44,7 @@ def answer(
         },
         payload={
             "customer_id": customer_id,
-            "features": list(profile.features),
-            "vector": [float(value).hex() for value in profile.vector],
+            **recorded(profile.features, profile.vector),
             "exposure": exposure_as_json(profile.exposure),
             "answer": given.model_dump(mode="json"),
         },

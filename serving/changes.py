@@ -15,7 +15,7 @@ from features.levers import ACTORS, Actor, Now, version
 from serving.publication import manifest_now, published
 from serving.reach import Action, Found, Search
 from serving.reasons import Language, asked_of, said, shown
-from serving.scoring import NAMES, Model, Profile, Scorer, not_fitting
+from serving.scoring import NAMES, Model, Profile, Scorer, not_fitting, recorded
 
 CHANGEABLE = tuple(ACTORS)
 Status = Literal["found", "none_within_reach", "below_already", "not_scorable"]
@@ -308,8 +308,7 @@ def change(
         payload={
             "customer_id": customer_id,
             "threshold": threshold,
-            "features": list(profile.features),
-            "vector": [float(value).hex() for value in profile.vector],
+            **recorded(profile.features, profile.vector),
             "answer": found.model_dump(mode="json"),
         },
     )

@@ -22,6 +22,7 @@ from data.warehouse import Warehouse
 from features.definition import Reasons
 from features.online import profile_of
 from features.reason_groups import GROUP_OF, GROUPS, version
+from serving.book.standing import standing
 from serving.reasons import (
     Direction,
     Language,
@@ -36,7 +37,7 @@ from serving.reasons import (
 )
 from serving.scoring import NAMES, Model, Scorer
 from serving.versions import Grounds, answering_on
-from training.labels import SCORABLE, statuses
+from training.labels import SCORABLE
 from training.recipes import recipes
 
 TOLERANCE = 1e-9
@@ -66,8 +67,9 @@ _NOT_ASKED = Reasons(
 class Side(BaseModel):
     """One of the two days.
 
-    ``status`` is that of a score, or says why the question did not fit; ``grounds`` why it is this version: the book of that day was scored by it, it was asked
-    for, or there is no book of that day and it is the version that answers now.
+    ``status`` is that of a score, or says why the question did not fit; ``grounds`` why it is this
+    version: the book of that day was scored by it, it was asked for, or there is no book of that
+    day and it is the version that answers now.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -181,8 +183,7 @@ def _changed(old: Then, new: Then) -> bool:
 
 def _side(then: Then) -> Side:
     card = then.model.release.card
-    missing = [name for name in card.profiled if name not in then.profile]
-    status = f"the profile lacks {', '.join(missing[:3])}" if missing else then.status
+    status = then.model.lacks(then.profile) or then.status
     side = Side(
         as_of=then.as_of,
         status=status,
@@ -420,6 +421,5 @@ def _then(
     values = dict(zip(built.features, built.values[0].tolist(), strict=True))
     spine = pd.DataFrame({"customer_id": [asked.customer_id], "as_of": [day]})
     labels = {recipe.name: recipe.label for recipe in recipes(warehouse.manifest.tables)}
-    label = labels.get(asked.named)
-    status = statuses(warehouse, label, spine)[0] if label else "these data are not asked this"
+    (status,) = standing(warehouse, labels.get(asked.named), model, spine, built.features)
     return Then(day, values, status, model, grounds)

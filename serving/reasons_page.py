@@ -4,12 +4,13 @@ The page is one file that needs nothing from outside. Bars are drawn by style al
 script only names the page's language and title when another one is chosen.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import get_args
 
+import pandas as pd
 import pyarrow.parquet as pq
 
 from data.database import Database
@@ -178,25 +179,23 @@ def spread_out(database: Database, count: int) -> list[str]:
     Raises:
         NotReady: there is no book, or nobody in it has a score.
     """
-    book = newest_book(database)
-    values: dict[str, dict[str, float]] = {}
-    for path in sorted(one for one in book.glob("*.parquet") if one.is_dir()):
-        table = pq.read_table(path, columns=["customer_id", "status", "value"])
-        for who, status, value in zip(*(c.to_pylist() for c in table.columns), strict=True):
-            if status == SCORABLE:
-                values.setdefault(str(who), {})[path.stem] = float(value)
-    if not values:
+    columns = ["customer_id", "status", "value"]
+    answers = [
+        pq.read_table(path, columns=columns).to_pandas().assign(model=path.stem)
+        for path in sorted(newest_book(database).glob("*.parquet"))
+        if path.is_dir()
+    ]
+    told = pd.concat(answers) if answers else pd.DataFrame(columns=[*columns, "model"])
+    told = told[told["status"] == SCORABLE].astype({"customer_id": str, "model": str})
+    if not len(told):
         raise NotReady("nobody in the newest book has a score.")
-    broad = max(map(_breadth, values.values()))
-    rank = "credit_risk" if any("credit_risk" in told for told in values.values()) else ""
-    fit = [who for who, told in values.items() if _breadth(told) == broad]
-    ranked = sorted(fit, key=lambda who: (values[who].get(rank, 0.0), who))
-    last, picks = len(ranked) - 1, min(count, len(ranked))
-    return [ranked[round(n * last / max(picks - 1, 1))] for n in range(picks)]
-
-
-def _breadth(told: Iterable[str]) -> int:
-    return len({name.partition(".")[0] for name in told})
+    questions = told["model"].str.partition(".")[0].groupby(told["customer_id"]).nunique()
+    fit = questions.index[questions == questions.max()]
+    risks = told[told["model"] == "credit_risk"].set_index("customer_id")["value"]
+    ranked = pd.DataFrame({"risk": risks.reindex(fit, fill_value=0.0), "who": fit})
+    customers = ranked.sort_values(["risk", "who"])["who"].tolist()
+    last, picks = len(customers) - 1, min(count, len(customers))
+    return [str(customers[round(n * last / max(picks - 1, 1))]) for n in range(picks)]
 
 
 def page(told: Sequence[Sheet]) -> str:

@@ -19,7 +19,7 @@ from features.reason_groups import GROUP_OF, GROUPS, version
 from serving.baselines import Baseline, Kind, just_within, of_all
 from serving.publication import manifest_now, published
 from serving.reasons import Language, Reason, Told, impact_of_a_unit, reason_of
-from serving.scoring import Model, Scorer
+from serving.scoring import Model, Scorer, recorded
 
 CREDIT_RISK = "credit_risk"
 MOST = 4
@@ -218,8 +218,7 @@ def refusal(
         },
         payload={
             "customer_id": customer_id,
-            "features": list(model.release.card.features),
-            "vector": [float(value).hex() for value in row],
+            **recorded(model.release.card.features, row),
             "typical": dict(baseline.typical),
             "value": found.value,
             "reasons": [reason.model_dump(mode="json") for reason in found.reasons],

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -116,6 +116,11 @@ class Model:
             AdditivityBroken: base value and contributions do not add up to the margin.
         """
         return self.explainer.explain(rows)
+
+    def lacks(self, features: Collection[str]) -> str:
+        """What a profile of some features lacks for this model; empty where it lacks nothing."""
+        missing = [name for name in self.release.card.profiled if name not in features]
+        return f"the profile lacks {', '.join(missing[:3])}" if missing else ""
 
     def value(self, margin: float) -> float:
         """What people read: 1/(1+exp(-margin)) for a probability, the margin itself for money."""
@@ -321,9 +326,11 @@ class Scorer:
 
 def not_fitting(model: Model, profile: Profile) -> str:
     """Why a model does not score a profile; empty where it does."""
-    card = model.release.card
-    standing = profile.standing.get(card.name, "profile published before this model")
-    missing = [name for name in card.profiled if name not in profile.features]
-    if standing != SCORABLE:
-        return standing
-    return f"the profile lacks {', '.join(missing[:3])}" if missing else ""
+    name = model.release.card.name
+    standing = profile.standing.get(name, "profile published before this model")
+    return standing if standing != SCORABLE else model.lacks(profile.features)
+
+
+def recorded(features: Sequence[str], vector: Array) -> dict[str, list[str]]:
+    """A profile as an audit record keeps it: every bit of every value."""
+    return {"features": list(features), "vector": [value.hex() for value in vector.tolist()]}

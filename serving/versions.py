@@ -36,13 +36,14 @@ def answering_on(
     digest = _digest_of_book(database, named, day)
     if digest is None:
         return scorer.trained(named), "answers now"
-    found = of_digest(named, digest)
-    if found is None:
+    try:
+        found = of_digest(named, digest)
+    except ReleaseError:
         raise ReleaseError(
             f"the release of {named} that scored the book of {day} is gone; restore it, or name a"
             " version."
-        )
-    return _loaded(scorer, named, found), "book"
+        ) from None
+    return _loaded(scorer, named, found.folder), "book"
 
 
 def _loaded(scorer: Scorer, named: str, folder: Path) -> Model:

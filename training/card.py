@@ -19,7 +19,7 @@ from training import drawing, page
 from training.backtest import by_grade, jeffreys
 from training.gates import gates
 from training.grades import SCALE
-from training.judge import ENOUGH_EVENTS, population_stability
+from training.judge import population_stability
 from training.labels import EXTRAPOLATED, HORIZON
 from training.release import PAGE, ReleaseCard
 
@@ -242,7 +242,7 @@ def _grades(about: ReleaseCard, value: Array, target: Array) -> dict[str, Any] |
 def _own_limits(about: ReleaseCard) -> list[str]:
     events = int(about.judgement["events"])
     limits = []
-    if about.provisional and events >= ENOUGH_EVENTS:
+    if about.extrapolated:
         limits.append(
             "The outcome is extrapolated: nobody has seen whether the gates hold. Whatever is served"
             " from this version is marked provisional."

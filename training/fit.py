@@ -22,7 +22,7 @@ from training.split import bucket
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]  # rows that teach, and those held out
 
 FOLDS = 4
-ENOUGH_EVENTS, ENOUGH_AMOUNTS = 1_000, 20_000  # held out, that calibration stands on
+HELD_OUT_EVENTS, HELD_OUT_AMOUNTS = 1_000, 20_000  # what a calibration stands on
 SEED = 20260630
 
 
@@ -36,10 +36,9 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A calibrated booster, the booster before calibration, and how it came about."""
+    """A calibrated booster, and how it came about."""
 
     booster: lgb.Booster
-    raw: lgb.Booster
     features: tuple[str, ...]
     calibration: Calibration
     parameters: dict[str, Any]
@@ -70,7 +69,7 @@ def fit(recipe: Recipe, rows: pd.DataFrame, features: tuple[str, ...]) -> Fitted
     raw = lgb.train(parameters, data, num_boost_round=rounds)
     calibration = calibrate(held_out, target[apart], recipe.label.answer)
     return Fitted(
-        fold_in(raw, calibration), raw, features, calibration, {**parameters, "rounds": rounds}
+        fold_in(raw, calibration), features, calibration, {**parameters, "rounds": rounds}
     )
 
 
@@ -114,7 +113,7 @@ def _fit_money(recipe: Recipe, rows: pd.DataFrame, features: tuple[str, ...]) ->
     if not recipe.label.extrapolation:
         spread = Spread.of(slope * held_out + calibration.intercept, target[apart])
     told = {**parameters, "rounds": rounds, "pace": pace}
-    return Fitted(fold_in(raw, calibration), raw, features, calibration, told, spread)
+    return Fitted(fold_in(raw, calibration), features, calibration, told, spread)
 
 
 def _held_out(
@@ -151,7 +150,7 @@ def _enough(folds: list[Fold], recipe: Recipe, rows: pd.DataFrame) -> list[Fold]
     """As few folds as calibrate well: another one costs a booster and teaches nothing more."""
     money = recipe.label.answer == "money"
     counts = np.ones(len(rows)) if money else rows["target"].to_numpy(np.float64)
-    wanted = ENOUGH_AMOUNTS if money else ENOUGH_EVENTS
+    wanted = HELD_OUT_AMOUNTS if money else HELD_OUT_EVENTS
     held = np.cumsum([counts[out].sum() for _, out in folds])
     return folds[: int(np.searchsorted(held, wanted)) + 1]
 
@@ -256,9 +255,9 @@ def _folds(customers: pd.Series) -> list[Fold]:
 def calibrate(margin: Array, target: Array, answer: Answer) -> Calibration:
     """Slope and intercept that make held-out margins honest.
 
-    Least squares for money (see ``_fit_money`` for its intercept); the logistic likelihood for probabilities (Platt 1999, without
-    smoothing of the targets). A slope that is not positive would turn the order around; then
-    only the intercept is fitted.
+    Least squares for money (see ``_fit_money`` for its intercept); the logistic likelihood for
+    probabilities (Platt 1999, without smoothing of the targets). A slope that is not positive would
+    turn the order around; then only the intercept is fitted.
     """
     if answer == "money":
         spread = float(np.var(margin))

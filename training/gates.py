@@ -8,7 +8,6 @@ from typing import Any, Literal
 from features.catalogue import CATALOGUE
 from training.conformal import Spread
 from training.judge import ENOUGH_EVENTS, MAIN, Interval
-from training.labels import EXTRAPOLATED
 from training.recipes import PURPOSES
 from training.release import ReleaseCard
 
@@ -90,7 +89,7 @@ def gates(card: ReleaseCard) -> GateReport:
 
     def within(name: str, key: str, allowed: Interval) -> Gate:
         gate = _within(name, metrics.get(key), spans.get(key), allowed, events)
-        return _by_extrapolation(gate) if EXTRAPOLATED in card.answer_notes else gate
+        return _by_extrapolation(gate) if card.extrapolated else gate
 
     return GateReport(
         card.name,

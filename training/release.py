@@ -71,7 +71,7 @@ class ReleaseCard(BaseModel):
     """Everything about a model but its trees.
 
     ``typical`` are the medians of the customers learnt from, ``spans`` their 1st, 25th, 75th and
-    99th percentiles. A model of a bank's own table declares its ``columns`` with their code books,
+    99th percentiles; ``extrapolated`` says that nobody has observed the whole outcome. A model of a bank's own table declares its ``columns`` with their code books,
     says of others why they are ``unused``, and what leaving out protected ones costs.
     """
 
@@ -88,6 +88,7 @@ class ReleaseCard(BaseModel):
     outcome: str
     horizon_days: int
     horizons: tuple[int, ...] = ()
+    extrapolated: bool = False
     features: tuple[str, ...]
     typical: dict[str, float | None]
     spans: dict[str, Span] = {}
@@ -261,15 +262,21 @@ def _digests(folder: Path) -> dict[str, str]:
     return digests
 
 
-def of_digest(name: str, digest: str) -> Path | None:
-    """Folder of the version of a model that has a digest; None where none has.
+def of_digest(name: str, digest: str) -> Release:
+    """The version of a model that has a digest, champion or not.
 
     Raises:
-        ReleaseError: nothing vouches for a version any more.
+        ReleaseError: none has, or the one that had is damaged.
     """
-    root = settings().releases / name
-    versions = sorted(path for path in root.glob("[!.]*") if path.is_dir())
-    return next((path for path in versions if _digests(path)["release"] == digest), None)
+    for folder in sorted((settings().releases / name).glob("[!.]*/")):
+        try:
+            if _digests(folder)["release"] == digest:
+                return read(folder)
+        except ReleaseError:
+            continue
+    raise ReleaseError(
+        f"the release {digest[:12]}… of {name} is gone or damaged; restore it from a backup."
+    )
 
 
 def champion(name: str) -> Path | None:

@@ -1,9 +1,10 @@
 """Train in five verbs: label, split, fit, judge, register."""
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,6 +52,8 @@ from training.split import TEST_DATES, Split, bucket, split
 HISTORY_MONTHS = 6
 EVERY_MONTHS = 3
 Report = Callable[[str, int, int], None]
+Say = Callable[[str, int], None]
+Work = tuple[Recipe, Labelled, Split]
 
 
 @dataclass(frozen=True)
@@ -118,64 +121,87 @@ def train(
     What earlier trainings could not tell MLflow is told first. Where MLflow fails, a version is
     released all the same and waits in the outbox.
 
-    ``trainer`` is the actor whose name the releases carry; ``watch`` is shown each recipe's model with its rows before it is registered.
+    Args:
+        trainer: the actor whose name the releases carry.
+        watch: is shown each recipe's model with its rows before it is registered.
 
     Raises:
         UnknownQuestion: no recipe answers to that name.
         WarehouseError: nothing is loaded.
     """
-    say = report or (lambda *_: None)
-    tables = warehouse.manifest.tables
-    wanted = chosen(tables, question)
-    steps = 3 * len(wanted) + 2
-    outcomes: list[Outcome] = []
-    labelled: list[tuple[Recipe, Labelled, Split]] = []
-    with ThreadPoolExecutor(settings().threads) as pool:
-        asked = [pool.submit(_carried, warehouse, recipe) for recipe in wanted]
-        for number, (recipe, carried) in enumerate(zip(wanted, asked, strict=True)):
-            say(f"label {recipe.name}", number, steps)
-            try:
-                labelled.append(carried.result())
-            except (TrainingError, FeatureError) as refusal:
-                outcomes.append(NotTrained(recipe.name, str(refusal)))
-    if not labelled:
-        _note(outcomes)
-        return outcomes
-    say("profiles", len(wanted), steps)
-    profiles = _profiles(warehouse, [parts for _, _, parts in labelled])
-    with Outbox() as outbox:
-        outbox.sync()
-        dispatches = {r.name: outbox.begin(r.name, r.label.question) for r, _, _ in labelled}
-        searched: dict[str, Searched] = {}
-        if seek:
-            for number, (recipe, _, parts) in enumerate(labelled):
-                say(f"search {recipe.name}", len(wanted) + number, steps)
-                tell = dispatches[recipe.name].try_out
-                searched[recipe.name] = _sought(recipe, parts, profiles, seek, tell)
-            labelled = [(searched[r.name].recipe, f, p) for r, f, p in labelled]
-        # LightGBM leaves Python's lock: on tables of this size two models at once, each on one
-        # thread, are quicker than one model on two.
-        with ThreadPoolExecutor(settings().threads) as pool:
-            made = [pool.submit(_made, *one, profiles) for one in labelled]
-            for number, ((recipe, _, _), task) in enumerate(zip(labelled, made, strict=True)):
-                say(f"fit {recipe.name}", len(wanted) + 1 + number, steps)
-                wait([task])
-        # Not beside the fits: whoever silences warnings does so for all threads.
-        for number, ((recipe, found, _), task) in enumerate(zip(labelled, made, strict=True)):
-            say(f"register {recipe.name}", 2 * len(wanted) + 1 + number, steps)
-            dispatch = dispatches[recipe.name]
-            try:
-                one = task.result()
-                if watch:
-                    watch(recipe, one)
-                told = searched.get(recipe.name)
-                outcomes.append(_registered(warehouse, recipe, found, one, trainer, dispatch, told))
-            except TrainingError as refusal:
-                dispatch.drop(str(refusal))
-                outcomes.append(NotTrained(recipe.name, str(refusal)))
+    wanted = chosen(warehouse.manifest.tables, question)
+    count, steps = len(wanted), 3 * len(wanted) + 2
+
+    def say(step: str, done: int) -> None:
+        if report:
+            report(step, done, steps)
+
+    labelled, outcomes = _all_labelled(warehouse, wanted, say)
+    if labelled:
+        say("profiles", count)
+        profiles = _profiles(warehouse, [parts for _, _, parts in labelled])
+        with Outbox() as outbox:
+            outbox.sync()
+            dispatches = {r.name: outbox.begin(r.name, r.label.question) for r, _, _ in labelled}
+            searched: dict[str, Searched] = {}
+            if seek:
+                for number, (recipe, _, parts) in enumerate(labelled):
+                    say(f"search {recipe.name}", count + number)
+                    tell = dispatches[recipe.name].try_out
+                    searched[recipe.name] = _sought(recipe, parts, profiles, seek, tell)
+                labelled = [(searched[r.name].recipe, f, p) for r, f, p in labelled]
+            made = _all_made(labelled, profiles, say, count + 1)
+            # Not beside the fits: whoever silences warnings does so for all threads.
+            for number, ((recipe, found, _), task) in enumerate(zip(labelled, made, strict=True)):
+                say(f"register {recipe.name}", 2 * count + 1 + number)
+                dispatch = dispatches[recipe.name]
+                try:
+                    one = task.result()
+                    if watch:
+                        watch(recipe, one)
+                    told = searched.get(recipe.name)
+                    outcomes.append(
+                        _registered(warehouse, recipe, found, one, trainer, dispatch, told)
+                    )
+                except TrainingError as refusal:
+                    dispatch.drop(str(refusal))
+                    outcomes.append(NotTrained(recipe.name, str(refusal)))
     _note(outcomes)
     order = [recipe.name for recipe in wanted]
     return sorted(outcomes, key=lambda outcome: order.index(outcome.name))
+
+
+def _all_labelled(
+    warehouse: Warehouse, wanted: Sequence[Recipe], say: Say
+) -> tuple[list[Work], list[Outcome]]:
+    """What there is to fit, and what the data cannot carry."""
+    labelled: list[Work] = []
+    refused: list[Outcome] = []
+    with ThreadPoolExecutor(settings().threads) as pool:
+        asked = [pool.submit(_carried, warehouse, recipe) for recipe in wanted]
+        for number, (recipe, task) in enumerate(zip(wanted, asked, strict=True)):
+            say(f"label {recipe.name}", number)
+            try:
+                labelled.append(task.result())
+            except (TrainingError, FeatureError) as refusal:
+                refused.append(NotTrained(recipe.name, str(refusal)))
+    return labelled, refused
+
+
+def _all_made(
+    labelled: Sequence[Work], profiles: Profiles, say: Say, start: int
+) -> list[Future[Made]]:
+    """Every model, fitted and judged, or what refused it.
+
+    LightGBM leaves Python's lock: on tables of this size two models at once, each on one thread,
+    are quicker than one model on two.
+    """
+    with ThreadPoolExecutor(settings().threads) as pool:
+        made = [pool.submit(_made, *one, profiles) for one in labelled]
+        for number, ((recipe, _, _), task) in enumerate(zip(labelled, made, strict=True)):
+            say(f"fit {recipe.name}", start + number)
+            wait([task])
+    return made
 
 
 def _sought(
@@ -195,7 +221,7 @@ def _note(outcomes: Sequence[Outcome]) -> None:
     release.note_not_trained(kept | news)
 
 
-def _carried(warehouse: Warehouse, recipe: Recipe) -> tuple[Recipe, Labelled, Split]:
+def _carried(warehouse: Warehouse, recipe: Recipe) -> Work:
     """The recipe with the horizons that the history carries, labelled and split."""
     try:
         return recipe, *_labelled(warehouse, recipe)
@@ -331,22 +357,62 @@ def _registered(
     dispatch: Dispatch,
     searched: Searched | None,
 ) -> Trained:
-    fitted, judgement = made.fitted, made.judgement
-    train_rows, test_rows = made.train_rows, made.test_rows
-    manifest = warehouse.manifest
-    features = list(fitted.features)
-    provisional = judgement.events < ENOUGH_EVENTS or bool(recipe.label.extrapolation)
-    lineage = release.Lineage(
-        manifest=manifest.digest,
+    judgement, label = made.judgement, recipe.label
+    lineage = _lineage(warehouse, found, made)
+    provisional = judgement.events < ENOUGH_EVENTS or bool(label.extrapolation)
+    text = made.fitted.booster.model_to_string(num_iteration=-1)
+    version = dispatch.announce(_described(recipe, made, lineage, provisional), text)
+    about = _about(
+        recipe,
+        made,
+        lineage=lineage,
+        version=version,
+        unit=_currency(warehouse) if label.answer == "money" else "probability",
+        provisional=provisional,
+        search=searched.account if searched else None,
+        trainer=trainer,
+        notes=warehouse.manifest.notes,
+    )
+    material = model_card.Material(
+        made.fitted.booster, made.train_rows, made.test_rows, made.before, made.said.calibrated
+    )
+    report, page = model_card.make(about, material)
+    taught = made.taught[list(made.fitted.features)].to_numpy(np.float64)
+    folder = release.write(about, text, taught, report, page)
+    written = release.read(folder)
+    model_card.update_life(folder, written.digest, written.report_digest, ())
+    waits = dispatch.deliver()
+    remarks = (
+        searched.sentence if searched else "",
+        _upgraded(about),
+        f"{recipe.name} version {version} is released, but MLflow has not been told: {waits}."
+        " ./zhike training sync tells it, and so does the next training."
+        if waits
+        else "",
+    )
+    return Trained(recipe.name, version, judgement, provisional, tuple(filter(None, remarks)))
+
+
+def _lineage(warehouse: Warehouse, found: Labelled, made: Made) -> release.Lineage:
+    return release.Lineage(
+        manifest=warehouse.manifest.digest,
         catalogue=catalogue.version(),
-        source=manifest.source,
+        source=warehouse.manifest.source,
         train_dates=_days(made.taught),
-        test_dates=_days(test_rows),
+        test_dates=_days(made.test_rows),
         left_out=found.left_out,
         data_until=extent(warehouse)[1].isoformat(),
         libraries=release.libraries(),
     )
-    told = registry.describe(
+
+
+def _described(
+    recipe: Recipe, made: Made, lineage: release.Lineage, provisional: bool
+) -> registry.Registration:
+    """What MLflow is told of a version."""
+    fitted, judgement = made.fitted, made.judgement
+    features = list(fitted.features)
+    return registry.describe(
         recipe.name,
         fitted.booster,
         made.taught[features].astype(np.float64).head(100),
@@ -365,66 +431,54 @@ def _registered(
         tags={
             "question": recipe.label.question,
             "label_version": recipe.label.version,
-            "manifest": manifest.digest,
+            "manifest": lineage.manifest,
             "catalogue": lineage.catalogue,
             "provisional": str(provisional).lower(),
         },
         lineage={"training": made.taught, "test": pd.concat(made.horizons.values())},
     )
-    text = fitted.booster.model_to_string(num_iteration=-1)
-    version = dispatch.announce(told, text)
-    typical = train_rows[features].median()
-    label = recipe.label
-    about = release.ReleaseCard(
+
+
+def _about(recipe: Recipe, made: Made, **given: Any) -> release.ReleaseCard:
+    """What the release says of itself: of the recipe, its label and the fit, and what is given."""
+    label, fitted = recipe.label, made.fitted
+    known = made.train_rows[list(fitted.features)]
+    return release.ReleaseCard(
         name=recipe.name,
         question=label.question,
         product=recipe.product,
-        version=version,
-        unit=_currency(warehouse) if label.answer == "money" else "probability",
         answer=label.answer,
         label_version=label.version,
         population=label.population,
         outcome=label.outcome,
         horizon_days=label.horizon_days,
         horizons=label.horizons,
+        extrapolated=bool(label.extrapolation),
         features=fitted.features,
-        typical={n: None if np.isnan(v) else float(v) for n, v in typical.items()},
-        spans=_spans(train_rows[features]),
+        typical={n: None if np.isnan(v) else float(v) for n, v in known.median().items()},
+        spans=_spans(known),
         parameters=fitted.parameters,
         calibration=asdict(fitted.calibration),
-        judgement=asdict(judgement),
-        lineage=lineage,
-        provisional=provisional,
-        search=searched.account if searched else None,
-        trainer=trainer,
-        notes=manifest.notes,
+        judgement=asdict(made.judgement),
         definition=label.default.told() if label.default else {},
         answer_notes=label.notes,
         spread=fitted.spread,
+        **given,
     )
-    report, page = model_card.make(
-        about,
-        model_card.Material(
-            fitted.booster, train_rows, test_rows, made.before, made.said.calibrated
-        ),
+
+
+def _upgraded(about: release.ReleaseCard) -> str:
+    """How the libraries differ from those of the champion; empty where they do not."""
+    champion = release.answering(about.name)
+    if champion is None:
+        return ""
+    changed = release.differing(champion.card.lineage.libraries, about.lineage.libraries)
+    if not changed:
+        return ""
+    return (
+        f"{about.name} version {about.version} was made with other libraries than the champion"
+        f" ({changed}): the same data may give other trees."
     )
-    folder = release.write(about, text, made.taught[features].to_numpy(np.float64), report, page)
-    written = release.read(folder)
-    model_card.update_life(folder, written.digest, written.report_digest, ())
-    remarks = [searched.sentence] if searched else []
-    if (champion := release.answering(recipe.name)) and (
-        changed := release.differing(champion.card.lineage.libraries, lineage.libraries)
-    ):
-        remarks.append(
-            f"{recipe.name} version {version} was made with other libraries than the champion"
-            f" ({changed}): the same data may give other trees."
-        )
-    if waits := dispatch.deliver():
-        remarks.append(
-            f"{recipe.name} version {version} is released, but MLflow has not been told: {waits}."
-            " ./zhike training sync tells it, and so does the next training."
-        )
-    return Trained(recipe.name, version, judgement, provisional, tuple(remarks))
 
 
 def _spans(rows: pd.DataFrame) -> dict[str, release.Span]:

@@ -10,11 +10,11 @@ import numpy as np
 import sqlalchemy as sa
 
 from data.database import AUDIT, BOOK_SCORES, PROFILES, PUBLICATIONS, Database
-from data.errors import NotReady, ReleaseError, UnknownCustomer
+from data.errors import NotReady, UnknownCustomer
 from data.settings import settings
 from serving.book.folder import Book
 from serving.reasons import Direction, Language, Told, text
-from training.release import Release, read
+from training.release import of_digest
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def scores_of(
 
 
 def _worded(row: sa.Row[Any], profile: dict[str, float], language: Language) -> BookScore:
-    card = released(row.model, row.releases[row.model]).card
+    card = of_digest(row.model, row.releases[row.model]).card
     told = Told(card.question, 1.0, language, card.name)
     return BookScore(
         model=card.name,
@@ -125,21 +125,3 @@ def _worded(row: sa.Row[Any], profile: dict[str, float], language: Language) -> 
 
 def _read_code(code: str) -> tuple[Direction, str]:
     return "raises" if code[0] == "+" else "lowers", code[1:]
-
-
-def released(name: str, digest: str) -> Release:
-    """The release of a model that has a digest, champion or not.
-
-    Raises:
-        ReleaseError: there is none.
-    """
-    for path in sorted((settings().releases / name).glob("*/digests.json")):
-        try:
-            found = read(path.parent)
-        except ReleaseError:
-            continue
-        if found.digest == digest:
-            return found
-    raise ReleaseError(
-        f"the release {digest[:12]}… of {name} is gone or damaged; restore it from a backup."
-    )

@@ -12,9 +12,10 @@ from data.database import Database
 from data.errors import UnknownCustomer
 from serving.book.folder import Book
 from serving.book.parts import Parts, matrix
-from serving.book.reading import book_of, released
+from serving.book.reading import book_of
 from serving.book.standing import exposures_in
 from serving.scoring import Model
+from training.release import of_digest
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def replay(database: Database, sequence: int, customer_id: str) -> list[Replayed
     """
     book, output = book_of(database, sequence)
     releases = book.inputs.releases
-    models = {name: Model.load(released(name, releases[name]).folder) for name in releases}
+    models = {name: Model.load(of_digest(name, releases[name]).folder) for name in releases}
     parts = Parts(book, models, threads=1)
     number, row = _place(book, parts, customer_id)
     profile = parts.profiles(number).slice(row, 1)

@@ -1,4 +1,4 @@
-"""Score the whole book in parts: what is in memory does not grow with the bank."""
+"""Score the whole book in parts: of the whole bank, memory holds standing and exposures alone."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

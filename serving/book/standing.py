@@ -54,9 +54,8 @@ def standing(
     """For each row of a spine: scorable, or why the model does not score it."""
     if label is None:
         return ["these data are not asked this"] * len(spine)
-    missing = [f for f in model.release.card.profiled if f not in features]
-    if missing:
-        return [f"the profile lacks {', '.join(missing[:3])}"] * len(spine)
+    if lacking := model.lacks(features):
+        return [lacking] * len(spine)
     return statuses(warehouse, label, spine)
 
 

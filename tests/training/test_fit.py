@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import pytest
@@ -102,11 +103,20 @@ def test_trees_stay_small_and_no_weight_bends_the_probabilities(fitted: Fitted) 
         assert weighting.isdisjoint(found.parameters)
 
 
-def test_the_calibrated_margin_is_slope_times_raw_plus_intercept(fitted: Fitted) -> None:
+@pytest.fixture(scope="module")
+def uncalibrated() -> lgb.Booster:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.fit.calibrate", lambda *_: Calibration(1.0, 0.0))
+        return fit(RECIPE, rows_of(), FEATURES).booster
+
+
+def test_the_calibrated_margin_is_slope_times_raw_plus_intercept(
+    fitted: Fitted, uncalibrated: lgb.Booster
+) -> None:
     values = rows_of(seed=9)[list(FEATURES)].to_numpy()
     raw, calibrated = (
         np.asarray(booster.predict(values, raw_score=True))
-        for booster in (fitted.raw, fitted.booster)
+        for booster in (uncalibrated, fitted.booster)
     )
     wanted = fitted.calibration.slope * raw + fitted.calibration.intercept
     assert np.abs(calibrated - wanted).max() <= 1e-12 * np.abs(wanted).max()
@@ -114,9 +124,9 @@ def test_the_calibrated_margin_is_slope_times_raw_plus_intercept(fitted: Fitted)
 
 @pytest.mark.parametrize("slope, intercept", [(1.0, 0.0), (0.37, -2.5), (1e-9, 1e9), (3.0, 1e-12)])
 def test_lightgbm_and_our_reader_agree_to_the_bit_after_folding(
-    fitted: Fitted, slope: float, intercept: float
+    uncalibrated: lgb.Booster, slope: float, intercept: float
 ) -> None:
-    folded = fold_in(fitted.raw, Calibration(slope, intercept))
+    folded = fold_in(uncalibrated, Calibration(slope, intercept))
     values = rows_of(seed=9)[list(FEATURES)].to_numpy()
     theirs = np.asarray(folded.predict(values, raw_score=True))
     ours = Forest.from_text(folded.model_to_string(num_iteration=-1)).margin(values)

@@ -16,7 +16,6 @@ from training import judge
 from training.fit import calibrate, fit
 from training.gates import GateReport, gates
 from training.judge import Margins
-from training.labels import EXTRAPOLATED
 from training.rivals import benchmark
 
 SOUND: dict[str, Any] = {
@@ -96,7 +95,7 @@ def test_an_interval_that_touches_its_tolerance_passes(changed: dict[str, Any]) 
 @pytest.mark.parametrize("key", ["o_e", "calibration_slope"])
 def test_an_extrapolated_label_is_no_evidence_and_an_observed_one_refuses(key: str) -> None:
     judgement = SOUND | spans(**{key: (0.6, 0.8)})
-    told = gates(card(judgement=judgement, answer_notes=(EXTRAPOLATED,)))
+    told = gates(card(judgement=judgement, extrapolated=True))
     (doubtful,) = told.of("insufficient evidence")
     assert "but the label is extrapolated" in doubtful.finding
     assert told.standing == "provisional"

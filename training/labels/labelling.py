@@ -128,7 +128,7 @@ def _targets(
     if contract.horizons:
         ahead = told["event_day"] - begin["as_of_day"]  # missing where nothing happened
         return {h: (ahead < h).astype(np.float64) for h in contract.horizons}
-    if odd := int((told["broken"].eq(True)).sum()):
+    if odd := int(told["broken"].eq(True).sum()):
         raise TrainingError(
             f"{contract.version}: {odd} of {len(begin)} labels are not numbers; what the outcome is"
             " made of has to be mended before it can teach."
