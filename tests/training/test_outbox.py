@@ -362,7 +362,10 @@ FULL = """
 import resource
 from data.errors import ReleaseError
 from tests.training.test_release import FEATURES, MODEL, ROWS, card, release
+from training.trees import Forest
 
+# Code that is compiled for the first time is cached on the disk that is to be full.
+Forest.from_text(MODEL).margin(ROWS[list(FEATURES)].to_numpy())
 for limit in (0, 1_000, 15_000):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     try:
