@@ -10,7 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from data.database import AUDIT, AUDIT_PAYLOADS, Database
+from data.database import Database
+from data.schema import AUDIT, AUDIT_PAYLOADS
 from data.warehouse import canonical_json
 
 GENESIS = "0" * 64

@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from data.database import PROFILES, PUBLICATIONS, Database
+from data.database import Database
 from data.errors import ConfigurationError
+from data.schema import PROFILES, PUBLICATIONS
 from features.definition import Array
 from serving.book import newest_book
 from serving.scoring import Model

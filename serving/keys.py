@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from data.database import API_KEYS, Database
+from data.database import Database
 from data.errors import ConfigurationError, Unauthorised
+from data.schema import API_KEYS
 
 PREFIX = "zhike"
 LONGEST_NAME = 100

@@ -12,8 +12,9 @@ import numpy as np
 import sqlalchemy as sa
 
 from data import audit
-from data.database import BOOK_SCORES, PROFILES, PUBLICATIONS, Database
+from data.database import Database
 from data.errors import NotReady, UnknownCustomer
+from data.schema import BOOK_SCORES, PROFILES, PUBLICATIONS
 from data.settings import settings
 from data.warehouse import Warehouse
 from features.definition import Array

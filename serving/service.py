@@ -6,7 +6,7 @@ import uvicorn
 
 from data.database import Database
 from data.errors import ConfigurationError
-from serving.api import application
+from serving.api.app import application
 from serving.scoring import Scorer
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")

@@ -16,8 +16,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from data.database import ACTORS, Database
+from data.database import Database
 from data.errors import Unauthorised
+from data.schema import ACTORS
 from data.settings import settings
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")

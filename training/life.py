@@ -9,8 +9,9 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from data import audit
-from data.database import MODEL_SIGNATURES, Database
+from data.database import Database
 from data.errors import RegistryError, ZhikeError
+from data.schema import MODEL_SIGNATURES
 from data.settings import settings
 from data.warehouse import Warehouse, canonical_json
 from features.spine import extent

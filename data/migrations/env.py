@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from data.database import metadata
+from data.schema import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

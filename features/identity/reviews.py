@@ -8,8 +8,9 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from data import audit
-from data.database import IDENTITY_REVIEWS, Database
+from data.database import Database
 from data.errors import IdentityError
+from data.schema import IDENTITY_REVIEWS
 from data.warehouse import Warehouse
 from features.identity.numbers import proven_type
 from features.identity.writing import identity_number

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from data.database import AUDIT, BOOK_SCORES, PROFILES, PUBLICATIONS, Database
+from data.database import Database
 from data.errors import NotReady, UnknownCustomer
+from data.schema import AUDIT, BOOK_SCORES, PROFILES, PUBLICATIONS
 from data.settings import settings
 from serving.book.folder import Book
 from serving.reasons import Direction, Language, Told, text

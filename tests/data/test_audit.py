@@ -8,7 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from data.audit import GENESIS, Record, append, first_broken
-from data.database import AUDIT, AUDIT_PAYLOADS, Database
+from data.database import Database
+from data.schema import AUDIT, AUDIT_PAYLOADS
 from data.warehouse import canonical_json
 
 

@@ -12,8 +12,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
-from data.database import API_KEYS, AUDIT, Database, metadata
+from data.database import Database
 from data.errors import ConfigurationError, NotReady
+from data.schema import API_KEYS, AUDIT, metadata
 
 
 def tables(database: Database) -> set[str]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from data.audit import first_broken
-from data.database import AUDIT
+from data.schema import AUDIT
 from features.identity.reviews import decide, queue
 from features.identity.run import identify
 from tests.features.systems import EMBOSSED, HSIAO_MING, Systems

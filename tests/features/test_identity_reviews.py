@@ -7,8 +7,9 @@ import pytest
 import sqlalchemy as sa
 
 from data.audit import first_broken
-from data.database import AUDIT, Database
+from data.database import Database
 from data.errors import IdentityError
+from data.schema import AUDIT
 from features.identity.reviews import Review, decide, decisions, queue, replace_queue
 from tests.features.systems import HSIAO_MING, Systems
 

@@ -8,8 +8,9 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from data.database import PROFILES, PUBLICATIONS, Database, migrated
-from serving.api import application
+from data.database import Database, migrated
+from data.schema import PROFILES, PUBLICATIONS
+from serving.api.app import application
 from serving.keys import make_key
 from serving.scoring import Profile, Scorer
 from training.labels import SCORABLE

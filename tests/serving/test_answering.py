@@ -4,7 +4,8 @@ import pytest
 import sqlalchemy as sa
 
 from data.audit import first_broken
-from data.database import AUDIT, PROFILES, Database
+from data.database import Database
+from data.schema import AUDIT, PROFILES
 from serving.answering import answer
 from serving.scoring import Scorer
 

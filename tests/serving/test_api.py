@@ -12,9 +12,10 @@ from starlette.testclient import TestClient
 
 from data import errors
 from data.audit import first_broken
-from data.database import API_KEYS, AUDIT, Database
+from data.database import Database
 from data.errors import NotReady, ZhikeError
-from serving.api import application
+from data.schema import API_KEYS, AUDIT
+from serving.api.app import application
 from serving.keys import PREFIX, make_key
 from serving.scoring import MODELS, Scorer
 from tests.serving.conftest import knocking

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from data.audit import first_broken, records
-from data.database import BOOK_SCORES, PUBLICATIONS, Database, migrated
+from data.database import Database, migrated
 from data.errors import ConfigurationError, NotReady, UnknownCustomer
+from data.schema import BOOK_SCORES, PUBLICATIONS
 from data.warehouse import Warehouse, file_digest
 from features.catalogue import CATALOGUE
 from features.spark import session

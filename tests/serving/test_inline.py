@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from data.audit import first_broken
-from data.database import AUDIT, AUDIT_PAYLOADS, Database
+from data.database import Database
 from data.errors import ReleaseError
+from data.schema import AUDIT, AUDIT_PAYLOADS
 from serving.inline import inline, load_tables
 from serving.keys import make_key
 from serving.scoring import Model, Scorer

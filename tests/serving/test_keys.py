@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from data.database import API_KEYS, Database
+from data.database import Database
 from data.errors import ConfigurationError, Unauthorised
+from data.schema import API_KEYS
 from serving.keys import caller, make_key
 
 

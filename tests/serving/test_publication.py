@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from data.audit import records
-from data.database import BOOK_SCORES, PROFILES, PUBLICATIONS, Database
+from data.database import Database
 from data.errors import NotReady, UnknownCustomer
+from data.schema import BOOK_SCORES, PROFILES, PUBLICATIONS
 from data.warehouse import Warehouse
 from features.batches import build_snapshot
 from features.profile import Profiles

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from data.database import AUDIT, AUDIT_PAYLOADS, Database
+from data.database import Database
+from data.schema import AUDIT, AUDIT_PAYLOADS
 from serving.answering import answer
 from serving.scoring import Scorer
 from tests.requirements import CHECKOUT
@@ -36,7 +37,7 @@ profile = Profile(
     of_json(payload["exposure"]))
 print(json.dumps(scorer.answer(profile, body["questions"], body["language"]).model_dump(mode="json")))
 """
-IMPORTED = "import sys, json, serving.api; print(json.dumps(sorted(sys.modules)))"
+IMPORTED = "import sys, json, serving.api.app; print(json.dumps(sorted(sys.modules)))"
 
 
 def fresh(code: str, *, stdin: str = "", **environment: str) -> Any:

@@ -7,7 +7,7 @@ import pytest
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
-from serving.api import ScoreRequest
+from serving.api.scores import ScoreRequest
 from serving.strict import MOST_BYTES, BadRequest, parse, strict
 
 DIGITS = "7" * 400

@@ -10,8 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from data import audit
-from data.database import ACTORS, Database
+from data.database import Database
 from data.errors import RegistryError, ReleaseError, Unauthorised
+from data.schema import ACTORS
 from tests.training.test_fit import FEATURES, RECIPE
 from tests.training.test_gates import SOUND
 from tests.training.test_release import MODEL, ROWS, card, lineage

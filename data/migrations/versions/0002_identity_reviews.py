@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from data.database import Moment
+from data.schema import Moment
 
 revision = "0002"
 down_revision = "0001"

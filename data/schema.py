@@ -1,0 +1,131 @@
+"""The tables of the database: one schema for SQLite and PostgreSQL."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+
+class Moment(sa.TypeDecorator[datetime]):
+    """A moment in UTC; SQLite would hand it back without its zone."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        moment: datetime = value
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+metadata = sa.MetaData()
+
+API_KEYS = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("key_id", sa.String(16), primary_key=True),
+    sa.Column("name", sa.String(100), nullable=False),
+    sa.Column("secret_sha256", sa.String(64), nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("expires_at", Moment, nullable=False),
+)
+PUBLICATIONS = sa.Table(
+    "publications",
+    metadata,
+    sa.Column("publication_id", sa.Integer, primary_key=True),
+    sa.Column("as_of", sa.Date, nullable=False),
+    sa.Column("snapshot", sa.String(64), nullable=False),
+    sa.Column("manifest", sa.String(64), nullable=False),
+    sa.Column("features", sa.JSON, nullable=False),
+    sa.Column("published_at", Moment, nullable=False),
+    sa.Column("current", sa.Boolean, nullable=False),
+    sa.Column("releases", sa.JSON),
+)
+PROFILES = sa.Table(
+    "profiles",
+    metadata,
+    sa.Column(
+        "publication_id",
+        sa.Integer,
+        sa.ForeignKey("publications.publication_id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("customer_id", sa.String(64), primary_key=True),
+    sa.Column("vector", sa.LargeBinary, nullable=False),
+    sa.Column("standing", sa.JSON, nullable=False),
+    sa.Column("exposure", sa.JSON),
+)
+BOOK_SCORES = sa.Table(
+    "book_scores",
+    metadata,
+    sa.Column(
+        "publication_id",
+        sa.Integer,
+        sa.ForeignKey("publications.publication_id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("customer_id", sa.String(64), primary_key=True),
+    sa.Column("model", sa.String(100), primary_key=True),
+    sa.Column("value", sa.Float),
+    sa.Column("grade", sa.String(2)),
+    sa.Column("reasons", sa.Text, nullable=False),
+)
+AUDIT = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("actor", sa.String(100), nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("previous", sa.String(64), nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False, unique=True),
+)
+AUDIT_PAYLOADS = sa.Table(
+    "audit_payloads",
+    metadata,
+    sa.Column(
+        "sequence",
+        sa.Integer,
+        sa.ForeignKey("audit.sequence"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    sa.Column("payload", sa.Text, nullable=False),
+)
+IDENTITY_REVIEWS = sa.Table(
+    "identity_reviews",
+    metadata,
+    sa.Column("record_a", sa.String(64), primary_key=True),
+    sa.Column("record_b", sa.String(64), primary_key=True),
+    sa.Column("probability", sa.Float, nullable=False),
+    sa.Column("reason", sa.String(200), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("opened_at", Moment, nullable=False),
+    sa.Column("decided_by", sa.String(100)),
+    sa.Column("decided_at", Moment),
+)
+ACTORS = sa.Table(
+    "actors",
+    metadata,
+    sa.Column("name", sa.String(40), primary_key=True),
+    sa.Column("public_key", sa.String(64), nullable=False, unique=True),
+    sa.Column("created_at", Moment, nullable=False),
+)
+MODEL_SIGNATURES = sa.Table(
+    "model_signatures",
+    metadata,
+    sa.Column("artefact", sa.String(64), primary_key=True),
+    sa.Column("report", sa.String(64), primary_key=True),
+    sa.Column("role", sa.String(16), primary_key=True),
+    sa.Column("actor", sa.String(40), sa.ForeignKey("actors.name"), primary_key=True),
+    sa.Column("model", sa.String(100), nullable=False),
+    sa.Column("version", sa.String(32), nullable=False),
+    sa.Column("signature", sa.String(128), nullable=False),
+    sa.Column("signed_at", Moment, nullable=False),
+)
