@@ -26,6 +26,7 @@ from serving.book import BookRun, score_book
 from serving.keys import make_key
 from serving.scoring import Answer, Score, Scorer
 from serving.service import listen, serve
+from serving.standings import why_not
 from training import actors, life, release
 from training.__main__ import promote_all, show_outcomes
 from training.labels import SCORABLE
@@ -163,7 +164,8 @@ def show_answer(given: Answer) -> None:
 def _show_score(title: str, score: Score) -> None:
     name = f"[bold]{title.replace('_', ' ').replace('.', ': ')}[/]"
     if score.value is None:
-        out.print(f"\n{name}: {score.status}, {plain(score.reason or '')}", soft_wrap=True)
+        why = why_not(score.reason or "", "en")
+        out.print(f"\n{name}: {score.status.replace('_', ' ')}, {plain(why)}", soft_wrap=True)
         _show_credit(score)
         return
     read = f"{score.value:.1%}" if score.unit == "probability" else _amount(score)

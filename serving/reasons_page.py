@@ -23,6 +23,7 @@ from serving.book import newest_book
 from serving.moves import moved_by
 from serving.reasons import Language, Reason, said, shown
 from serving.scoring import Answer, Score, Scorer
+from serving.standings import why_not
 from training.labels import SCORABLE
 from training.recipes import QUESTIONS
 
@@ -141,9 +142,9 @@ td.raises, td.lowers { background: none; font-weight: 600; } td.raises { color: 
 .others { margin: 8px 0 4px; color: var(--soft); font-size: 13px; }
 .others b { color: var(--ink); font-weight: 600; font-variant-numeric: tabular-nums; white-space: nowrap; }
 footer { color: var(--soft); font-size: 13px; border-top: 1px solid var(--line); padding-top: 12px; max-width: 100ch; }
-@media (max-width: 860px) { .cards { grid-template-columns: 1fr; } }
+@media screen and (max-width: 860px) { .cards { grid-template-columns: 1fr; } }
 @page { size: A4 landscape; margin: 10mm; }
-@media print { nav { display: none; } body { background: #fff; } article { padding: 0; max-width: none; } section { break-inside: avoid; } }
+@media print { nav { display: none; } body { background: #fff; zoom: 0.72; } article { padding: 0; max-width: none; } section { break-inside: avoid; margin: 0 0 12px; } section + section { break-before: page; } }
 """
 
 
@@ -267,7 +268,9 @@ def _card(question: str, told: Answer, language: Language) -> str:
 
 def _answered(question: str, product: str, score: Score, language: Language) -> str:
     if score.value is None:
-        return f'<p class="of">{said(NOT_ASKED, language)}: {escape(score.reason or "")}</p>'
+        colon = ": " if language == "en" else "："
+        told = f"{said(NOT_ASKED, language)}{colon}{why_not(score.reason or '', language)}"
+        return f'<p class="of">{escape(told)}</p>'
     mark = MARKS.get(score.status)
     badge = f'<span class="mark">{said(mark, language)}</span>' if mark else ""
     figure = said(FIGURE[question], language).format(
