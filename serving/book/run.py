@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -120,7 +121,7 @@ def snapshot_of(warehouse: Warehouse, day: date, report: Report) -> Snapshot:
         FeatureError: the day lies outside the data.
     """
     spine = customers_as_of(warehouse, [day])
-    customers = pa.array(spine["customer_id"], pa.string())
+    customers = names(spine)
     for path in sorted(settings().snapshots.glob("*/lineage.json")):
         found = read_snapshot(path.parent)
         if _serves(found, warehouse, customers, day):
@@ -139,7 +140,13 @@ def _serves(snapshot: Snapshot, warehouse: Warehouse, customers: pa.StringArray,
     except FeatureError:
         return False
     days = pc.unique(rows["as_of"]).to_pylist()
-    return days == [day] and rows["customer_id"].combine_chunks().equals(customers.sort())
+    return days == [day] and rows["customer_id"].combine_chunks().equals(customers)
+
+
+def names(spine: pd.DataFrame) -> pa.StringArray:
+    """The customers of a spine in order, in one piece; pandas may keep them in several."""
+    kept = pa.Table.from_pandas(spine[["customer_id"]], preserve_index=False)["customer_id"]
+    return kept.cast(pa.string()).combine_chunks().sort()
 
 
 def begin(
