@@ -1,5 +1,6 @@
 """Build a snapshot of any size, some customers at a time, in memory that does not grow with it."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import accumulate
@@ -16,6 +17,7 @@ from features.profile import Plan, Progress, planned, reckoned, spine_table, sta
 from features.snapshot import Draft, Lineage, Snapshot
 
 BATCH_ROWS = 400_000  # of 225 features: 0.7 GB of numbers, two of them at a time
+BATCH_FACTS = 8_000_000  # of the largest table: DuckDB takes some 300 bytes for each of them
 
 
 def build_snapshot(
@@ -24,11 +26,13 @@ def build_snapshot(
     features: Iterable[str] | None = None,
     *,
     batch_rows: int = BATCH_ROWS,
+    batch_facts: int = BATCH_FACTS,
     progress: Progress | None = None,
 ) -> Snapshot:
     """Build and write the profiles of a spine, by customer and then by day.
 
-    The bytes do not depend on ``batch_rows``: about as many rows are in hand at a time.
+    The bytes do not depend on ``batch_rows`` and ``batch_facts``: of about as many rows the numbers
+    are in hand at a time, and about as many facts, such as transactions, of the customers in hand.
 
     Raises:
         FeatureError: as a build in one piece.
@@ -37,9 +41,9 @@ def build_snapshot(
     rows = rows.take(
         pc.sort_indices(rows, [("customer_id", "ascending"), ("as_of_day", "ascending")])
     )
-    customers, parts = _parts(rows, batch_rows)
     manifest = store.manifest
     plan = planned(manifest, features)
+    customers, parts = _parts(rows, batch_rows, _customers_at_once(store, batch_facts))
     stale = stale_on(manifest, plan.present, spine["as_of"].unique())
     with Draft(Lineage(manifest.digest, plan.present, plan.absent, stale)) as draft:
         engine = _reader(store, customers, draft.folder, len(parts))
@@ -76,12 +80,27 @@ def _each_built(
         yield _built(engine, part, plan, schema)
 
 
-def _parts(rows: pa.Table, batch_rows: int) -> tuple[pa.Table, list[pa.Table]]:
+def _customers_at_once(store: Warehouse | Engine, facts: int) -> int:
+    """How many customers of the bank have about so many facts together."""
+    if not isinstance(store, Warehouse):
+        return sys.maxsize
+    manifest = store.manifest
+    largest = max(sum(batch.rows for batch in manifest.of(table)) for table in manifest.tables)
+    known = store.frame("SELECT count(DISTINCT customer_id) AS known FROM customers")["known"]
+    return max(1, facts * int(known.iloc[0]) // largest)
+
+
+def _parts(
+    rows: pa.Table, batch_rows: int, customers_at_once: int
+) -> tuple[pa.Table, list[pa.Table]]:
     """The part that each customer is in, and the rows of each part; no customer is in two."""
     names = rows["customer_id"].combine_chunks().dictionary_encode()
     number = names.indices.to_numpy()
     counts = np.bincount(number, minlength=len(names.dictionary))
-    _, part = np.unique((np.cumsum(counts) - counts) // batch_rows, return_inverse=True)
+    by_rows = (np.cumsum(counts) - counts) // batch_rows
+    by_customers = np.arange(len(counts)) // customers_at_once
+    begins = (np.diff(by_rows, prepend=0) > 0) | (np.diff(by_customers, prepend=0) > 0)
+    part = np.cumsum(begins)
     sizes = np.bincount(part, weights=counts).astype(np.int64).tolist()
     cut = [rows.slice(end - size, size) for size, end in zip(sizes, accumulate(sizes), strict=True)]
     return pa.table({"customer_id": names.dictionary, "part": pa.array(part)}), cut

@@ -100,6 +100,10 @@ def test_the_bytes_are_the_same_however_the_customers_are_cut(
     assert fifties.digest != whole.digest  # or row groups would not be tried
     monkeypatch.setenv("ZHIKE_THREADS", "1")
     assert build_snapshot(little, turned, batch_rows=70).digest == fifties.digest
+    told = list[tuple[str, int, int]]()
+    few = build_snapshot(little, turned, batch_facts=2_000, progress=lambda *one: told.append(one))
+    assert few.digest == fifties.digest
+    assert len(told) > 1
     monkeypatch.undo()
     assert build_snapshot(little, spine).digest == whole.digest
 
