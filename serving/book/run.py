@@ -129,7 +129,7 @@ def snapshot_of(warehouse: Warehouse, day: date, report: Report) -> Snapshot:
     return build_snapshot(warehouse, spine, progress=report)
 
 
-def _serves(snapshot: Snapshot, warehouse: Warehouse, customers: pa.StringArray, day: date) -> bool:
+def _serves(snapshot: Snapshot, warehouse: Warehouse, customers: list[str], day: date) -> bool:
     """Whether a snapshot is what would be built."""
     told, manifest = snapshot.lineage, warehouse.manifest
     wanted = (manifest.digest, catalogue.version(), planned(manifest, None).present)
@@ -140,13 +140,12 @@ def _serves(snapshot: Snapshot, warehouse: Warehouse, customers: pa.StringArray,
     except FeatureError:
         return False
     days = pc.unique(rows["as_of"]).to_pylist()
-    return days == [day] and rows["customer_id"].combine_chunks().equals(customers)
+    return days == [day] and texts(rows["customer_id"]) == customers
 
 
-def names(spine: pd.DataFrame) -> pa.StringArray:
-    """The customers of a spine in order, in one piece; pandas may keep them in several."""
-    kept = pa.Table.from_pandas(spine[["customer_id"]], preserve_index=False)["customer_id"]
-    return kept.cast(pa.string()).combine_chunks().sort()
+def names(spine: pd.DataFrame) -> list[str]:
+    """The customers of a spine in order."""
+    return sorted(spine["customer_id"].tolist())
 
 
 def begin(

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
@@ -35,7 +34,7 @@ from serving.book.parts import Parts
 from serving.book.ranking import codes, exact_code
 from serving.book.reading import scores_of
 from serving.book.replay import replay
-from serving.book.run import Engine, here, names
+from serving.book.run import Engine, here
 from serving.publication import manifest_now, published
 from serving.reasons import Language
 from serving.scoring import Scorer
@@ -178,11 +177,6 @@ def test_a_part_that_was_damaged_is_scored_anew(own: Database, whole: dict[str, 
     path.write_bytes(content)
     assert scored(own).resumed == book.parts - 1
     assert digests(book.folder) == whole
-
-
-def test_customers_that_pandas_keeps_in_pieces_are_told_in_one() -> None:
-    pieces = [pd.DataFrame({"customer_id": pd.array(who, "str")}) for who in (["b", "c"], ["a"])]
-    assert names(pd.concat(pieces)).to_pylist() == ["a", "b", "c"]
 
 
 def test_a_book_is_read_a_part_at_a_time(own: Database, scorer: Scorer) -> None:
