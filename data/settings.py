@@ -26,6 +26,9 @@ class Settings(BaseSettings):
         "Asia/Taipei", description="Time zone of the bank's business days (canonical sources)."
     )
     threads: int = Field(2, ge=1, description="Threads for the engine and for training.")
+    memory_gb: int = Field(
+        4, ge=1, description="Memory for each engine, in GB; what needs more goes to the disk."
+    )
 
     @property
     def warehouse(self) -> Path:

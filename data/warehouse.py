@@ -350,7 +350,12 @@ def engine(spill: Path | None = None) -> duckdb.DuckDBPyConnection:
     """
     folder = spill or Path(gettempdir()) / f"zhike-spill-{os.getpid()}-{next(_engines)}"
     connection = duckdb.connect(
-        ":memory:", config={"threads": settings().threads, "temp_directory": str(folder)}
+        ":memory:",
+        config={
+            "threads": settings().threads,
+            "memory_limit": f"{settings().memory_gb}GB",
+            "temp_directory": str(folder),
+        },
     )
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET enable_progress_bar = false")

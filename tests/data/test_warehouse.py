@@ -20,7 +20,7 @@ import os, signal, sys, time
 from pathlib import Path
 from data.loading import load
 from data.sources import open_source
-from data.warehouse import Warehouse, replace_file
+from data.warehouse import Warehouse, engine, replace_file
 
 source, folder = open_source("canonical", Path(sys.argv[1])), Path(sys.argv[2])
 
@@ -331,3 +331,9 @@ def test_the_newest_identification_holds_and_unknown_records_stand_for_themselve
     assert set(warehouse.frame("SELECT customer_id FROM accounts")["customer_id"]) == {"C1", "C2"}
     raw = warehouse.connect(resolved=False).sql("SELECT customer_id FROM accounts").fetchall()
     assert sorted(raw) == [("C1",), ("C2",)]
+
+
+def test_the_engine_keeps_to_the_memory_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZHIKE_MEMORY_GB", "1")
+    (limit,) = engine().execute("SELECT current_setting('memory_limit')").fetchall()[0]
+    assert limit == "953.6 MiB"
