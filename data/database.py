@@ -100,8 +100,16 @@ class Database:
 
     def _queue(self, path: str) -> IO[str]:
         try:
+            return Path(f"{path}.lock").open("a")
+        except FileNotFoundError:
+            return self._first_queue(path)
+        except OSError as error:
+            raise self._away(error) from None
+
+    def _first_queue(self, path: str) -> IO[str]:
+        try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-            return Path(f"{path}.lock").open("w")
+            return Path(f"{path}.lock").open("a")
         except OSError as error:
             raise self._away(error) from None
 

@@ -26,6 +26,9 @@ MAIN = "main"  # of the commands, which queue
 FORM = 2  # how records are hashed; 1 had one chain and no place in it
 SKEW = timedelta(seconds=5)
 PATIENCE = 15  # seconds to wait for a record to be durable
+# Kept, so that their text is worked out once.
+_ADD_RECORDS, _ADD_PAYLOADS = sa.insert(AUDIT), sa.insert(AUDIT_PAYLOADS)
+_LAST = sa.select(sa.func.max(AUDIT.c.sequence))
 _log = logging.getLogger(__name__)
 
 
@@ -164,14 +167,14 @@ def write(
             Record(number, at, one.kind, one.actor, one.written, previous, digest, chain, position)
         )
         previous = digest
-    connection.execute(sa.insert(AUDIT), [vars(record) for record in made])
+    connection.execute(_ADD_RECORDS, [vars(record) for record in made])
     payloads = [
         {"sequence": number, "person": one.pseudonym, "sealed": one.sealed}
         for number, one in zip(numbers, entries, strict=True)
         if one.sealed is not None
     ]
     if payloads:
-        connection.execute(sa.insert(AUDIT_PAYLOADS), payloads)
+        connection.execute(_ADD_PAYLOADS, payloads)
     return made
 
 
@@ -181,7 +184,7 @@ def _numbers(connection: Connection, count: int) -> list[int]:
         series = sa.func.generate_series(1, count).table_valued("n")
         taken = sa.select(AUDIT_NUMBERS.next_value()).select_from(series)
         return sorted(connection.execute(taken).scalars())
-    last = connection.execute(sa.select(sa.func.max(AUDIT.c.sequence))).scalar() or 0
+    last = connection.execute(_LAST).scalar() or 0
     return list(range(last + 1, last + 1 + count))
 
 

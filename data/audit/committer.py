@@ -4,6 +4,7 @@ import logging
 import os
 import queue
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -30,6 +31,9 @@ _ASKING = 10.0  # seconds between looks at the database's clock
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+Waiting = tuple[Entry, Future[Record]]
 
 
 class Committer:
@@ -62,11 +66,12 @@ class Committer:
         self.written = self.skews = 0
         self._clock, self._every = clock, every
         self._process = os.getpid()
-        self._queue: queue.Queue[tuple[Entry, Future[Record]] | None] = queue.Queue(waiting)
+        self._queue: queue.Queue[Waiting | None] = queue.Queue(waiting)
         self._head: Head | None = Head()
         self._last = self._tried = Head()
         self._vault: Vault | None = None
         self._checked = 0
+        self._usual = 1  # entries in a batch lately
         self._asked_at = datetime.min.replace(tzinfo=UTC)
         self._closing = threading.Event()
         self._due = threading.Event()
@@ -113,18 +118,34 @@ class Committer:
         self._threads[1].join()
 
     def _work(self) -> None:
-        going = True
+        going, spent = True, 0.0
         while going:
-            batch = [self._queue.get()]
-            with suppress(queue.Empty):
-                while len(batch) < TOGETHER:
-                    batch.append(self._queue.get_nowait())
+            batch = self._waiting(spent / 4)
+            began = time.monotonic()
             going = None not in batch
             wanted = [one for one in batch if one and one[1].set_running_or_notify_cancel()]
             if wanted:
                 self._settle(wanted)
+            spent = time.monotonic() - began
 
-    def _settle(self, batch: Sequence[tuple[Entry, Future[Record]]]) -> None:
+    def _waiting(self, longest: float) -> list[Waiting | None]:
+        """What is to be written together.
+
+        Where somebody waits already, those whose last record was just written are about to come
+        again: a moment's wait, in seconds at most ``longest``, puts all into one transaction.
+        """
+        busy = not self._queue.empty()
+        batch = [self._queue.get()]
+        until = time.monotonic() + (longest if busy else 0.0)
+        with suppress(queue.Empty):
+            while len(batch) < TOGETHER:
+                left = until - time.monotonic()
+                soon = left > 0 and len(batch) < self._usual
+                batch.append(self._queue.get(timeout=left) if soon else self._queue.get_nowait())
+        self._usual = max(len(batch), self._usual - 1)
+        return batch
+
+    def _settle(self, batch: Sequence[Waiting]) -> None:
         """Write a batch and tell everybody; what is at fault alone fails alone."""
         try:
             written = self._written([entry for entry, _ in batch])
