@@ -63,7 +63,9 @@ def fresh(code: str, *, stdin: str = "", arguments: Sequence[str] = (), **enviro
 
 
 @pytest.fixture
-def own(trained_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+def own(
+    trained_home: Path, served: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Database]:
     """A copy of the trained bank's database in a home of this test's own, beside its files."""
     home = tmp_path / "own"
     home.mkdir()
