@@ -5,12 +5,14 @@ import logging
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -145,6 +147,35 @@ class refusing:  # noqa: N801 - reads as a word
     def refuse(self, _: object, __: object, statement: str, *___: object) -> None:
         if statement.startswith("INSERT INTO audit"):
             raise sa.exc.OperationalError("disk", None, OSError("read-only file system"))
+
+
+def test_f55_a_full_disk_lets_nothing_out_and_heals(tmp_path: Path, home: Path) -> None:
+    small = Database(f"sqlite:///{tmp_path / 'small.db'}")
+    small.migrate()
+    told = []
+
+    def until_full() -> None:
+        for _ in range(10):
+            told.append(written(small))
+
+    with committing(small):
+        with small.engine.connect() as connection:  # the pool hands it out again
+            connection.exec_driver_sql("PRAGMA max_page_count=120")
+        with pytest.raises(NotReady, match="does not answer"):
+            until_full()
+        sa.event.listen(small.engine, "checkout", _more_room)
+        told.append(written(small))
+    assert [record.position for record in told] == list(range(1, len(told) + 1))
+    assert first_broken(small) is None
+    small.engine.dispose()
+
+
+def written(database: Database) -> Record:
+    return append(database, kind="answer", actor="t", body={}, payload="x" * 100_000)
+
+
+def _more_room(connection: sqlite3.Connection, *_: object) -> None:
+    connection.execute("PRAGMA max_page_count=100000").close()
 
 
 def test_f55_a_commit_whose_end_is_not_known_neither_forks_nor_breaks_the_chain(
