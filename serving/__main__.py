@@ -313,12 +313,14 @@ def verify_audit() -> None:
     found = verify(migrated())
     if found.faults:
         raise ZhikeError(f"the audit is not whole. {' '.join(found.faults)}")
-    count = f"{found.records:,} records in {len(found.ends):,} chains"
-    out.print(f"the audit is whole: {count}, {found.checkpoints:,} checkpoints")
+    out.print(
+        f"the audit is whole. Records: {found.records:,}; chains: {len(found.ends):,};"
+        f" checkpoints: {found.checkpoints:,}"
+    )
     if found.newer:
-        note(f"{found.newer:,} records are newer than the last checkpoint")
+        note(f"newer than the last checkpoint, so that a cut would not be found: {found.newer:,}")
     if found.lag:
-        note(f"the file lacks the last {found.lag:,} checkpoints; the next one completes it")
+        note(f"checkpoints that the next one adds to the file: {found.lag:,}")
 
 
 if __name__ == "__main__":

@@ -259,6 +259,7 @@ def payload_of(database: Database, number: int) -> Any:
     Raises:
         UnknownRecord: there is no such record.
         Erased: its person was erased.
+        NotReady: it was tampered with.
         ConfigurationError: the master key is missing or another one.
     """
     record = record_of(database, number)
@@ -270,19 +271,25 @@ def payload_of(database: Database, number: int) -> Any:
             return json.loads(_opened(key, row.sealed, number))
     if row is not None:
         return json.loads(row.payload)
-    if "payload_sha256" in json.loads(record.body):
+    if "payload_sha256" not in json.loads(record.body):
+        return None
+    if record.form == 1:  # never sealed, so an erasure removed it
         raise Erased(f"the payload of record {number} is erased.")
-    return None
+    raise NotReady(_tampered(number))
 
 
 def _opened(key: Key, sealed: bytes, number: int) -> bytes:
     try:
         return key.open(sealed)
     except InvalidTag:
-        raise NotReady(
-            f"the payload of record {number} is not what was sealed; ./zhike serving verify-audit"
-            " tells what was altered."
-        ) from None
+        raise NotReady(_tampered(number)) from None
+
+
+def _tampered(number: int) -> str:
+    return (
+        f"the payload of record {number} is not what was sealed; ./zhike serving verify-audit"
+        " tells what was altered."
+    )
 
 
 def _moment(at: datetime) -> str:

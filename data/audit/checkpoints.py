@@ -138,17 +138,15 @@ def covered(connection: Connection) -> dict[str, Place]:
 
 def heads(connection: Connection) -> dict[str, Place]:
     """Chain -> where it ends; jumps from chain to chain, however long they are."""
-    found, chain = {}, ""
-    last = sa.select(AUDIT.c.chain, AUDIT.c.position, AUDIT.c.digest)
-    while True:
-        following = sa.select(sa.func.min(AUDIT.c.chain)).where(AUDIT.c.chain > chain)
-        chain = connection.execute(following).scalar()
-        if chain is None:
-            return found
-        row = connection.execute(
-            last.where(AUDIT.c.chain == chain).order_by(AUDIT.c.position.desc()).limit(1)
-        ).one()
+    found: dict[str, Place] = {}
+    names = sa.select(sa.func.min(AUDIT.c.chain))
+    last = sa.select(AUDIT.c.position, AUDIT.c.digest).order_by(AUDIT.c.position.desc()).limit(1)
+    chain = connection.execute(names).scalar()
+    while chain is not None:
+        row = connection.execute(last.where(AUDIT.c.chain == chain)).one()
         found[chain] = (row.position, row.digest)
+        chain = connection.execute(names.where(AUDIT.c.chain > chain)).scalar()
+    return found
 
 
 def trusted_keys() -> frozenset[str]:

@@ -11,7 +11,7 @@ from data import audit
 from data.audit import append, first_broken, payload_of, verify
 from data.database import Database
 from data.erasure import erase
-from data.errors import ConfigurationError, Erased
+from data.errors import ConfigurationError, Erased, NotReady
 from data.schema import AUDIT_PAYLOADS, PERSON_KEYS
 from data.settings import settings
 from data.vault import BANK, vault
@@ -149,6 +149,25 @@ def test_a_lost_or_foreign_master_key_is_told_and_never_replaced(
             about(another(), "C2")
     path.write_text(kept)
     assert payload_of(another(), record.sequence)["secret"] == MARKER
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM audit_payloads WHERE sequence = 1",
+        "UPDATE audit_payloads SET person = 'bank' WHERE sequence = 1",
+        "UPDATE audit_payloads SET sealed = substr(sealed, 1, 40) WHERE sequence = 1",
+    ],
+)
+def test_f66_a_payload_that_was_tampered_with_is_neither_opened_nor_called_erased(
+    database: Database, change: str
+) -> None:
+    for person in ("C1", "C2", None):
+        about(database, person)
+    with database.writing() as connection:
+        connection.exec_driver_sql(change)
+    with pytest.raises(NotReady, match="is not what was sealed"):
+        payload_of(database, 1)
 
 
 def test_the_master_key_may_lie_elsewhere(

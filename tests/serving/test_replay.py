@@ -88,7 +88,7 @@ def own(
 
 def some_of_each(scorer: Scorer, database: Database, standings: Standings, count: int) -> list[int]:
     """Numbers of records of every kind, of customers drawn at random."""
-    drawn, numbers = random.Random(7), []
+    drawn, numbers = random.Random(7), list[int]()
     names = [*QUESTIONS, "churn.run_off", "credit_risk"]
     languages = ("en", "zh-TW", "zh-CN")
     owing = [who for who in sorted(standings) if standings[who]["credit_risk"] == SCORABLE]
