@@ -4,7 +4,7 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from alembic import command
@@ -14,6 +14,9 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError, SQLAl
 
 from data.errors import ConfigurationError, NotReady
 from data.settings import CHECKOUT, settings
+
+if TYPE_CHECKING:
+    from data.audit.committer import Committer
 
 MIGRATIONS = CHECKOUT / "data" / "migrations"
 _WRITERS = 7201  # PostgreSQL's advisory lock on which our writers queue
@@ -25,6 +28,9 @@ _SILENCE = (OperationalError, DatabaseError, sa.exc.TimeoutError)
 class Database:
     """A database at an address, migrated to the schema of this code.
 
+    Attributes:
+        committer: of a serving process, what writes its audit records many at a time.
+
     Raises:
         ConfigurationError: the address cannot be read, or names a database without a driver here.
     """
@@ -32,6 +38,7 @@ class Database:
     def __init__(self, address: str = "") -> None:
         self.address = address or settings().database
         self.engine = _engine(self.address)
+        self.committer: Committer | None = None
 
     def migrate(self) -> None:
         """Bring the schema up to date, whole or not at all.
@@ -61,14 +68,18 @@ class Database:
             raise self._away(getattr(error, "orig", None) or error) from error
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self, *, queued: bool = True) -> Iterator[Connection]:
         """A transaction that no other writer shares; committed at the end, or not at all.
+
+        Args:
+            queued: on PostgreSQL, wait for other writers; not needed by who writes only what
+                nobody else does. On SQLite all writers queue.
 
         Raises:
             NotReady: the database does not answer.
         """
         with self.alone(), self.reading() as connection, connection.begin():
-            if self.engine.dialect.name == "postgresql":
+            if queued and self.engine.dialect.name == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITERS)))
             yield connection
 
@@ -89,8 +100,16 @@ class Database:
 
     def _queue(self, path: str) -> IO[str]:
         try:
+            return Path(f"{path}.lock").open("a")
+        except FileNotFoundError:
+            return self._first_queue(path)
+        except OSError as error:
+            raise self._away(error) from None
+
+    def _first_queue(self, path: str) -> IO[str]:
+        try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-            return Path(f"{path}.lock").open("w")
+            return Path(f"{path}.lock").open("a")
         except OSError as error:
             raise self._away(error) from None
 

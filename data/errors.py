@@ -15,6 +15,8 @@ ZhikeError
 ├── ReleaseError         a release directory that is missing, damaged or foreign
 ├── AdditivityBroken     reasons that do not add up to the score; never served
 ├── UnknownCustomer      nobody with this identifier at the as-of date
+├── UnknownRecord        no audit record has this number
+├── Erased               personal data whose key was destroyed, or a person who was erased
 ├── UnknownQuestion      a question nobody has a model for
 ├── NotReady             a needed part (database, releases, snapshot) is not there yet
 └── Unauthorised         no key, or a key that does not count
@@ -79,6 +81,14 @@ class AdditivityBroken(ZhikeError):
 
 class UnknownCustomer(ZhikeError):
     """Nobody with this identifier at the as-of date."""
+
+
+class UnknownRecord(ZhikeError):
+    """No audit record has this number."""
+
+
+class Erased(ZhikeError):
+    """Personal data that was erased, or a person about whom nothing is recorded any more."""
 
 
 class BadFeatures(ZhikeError):

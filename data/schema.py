@@ -24,6 +24,8 @@ class Moment(sa.TypeDecorator[datetime]):
 
 
 metadata = sa.MetaData()
+# An INTEGER alone is SQLite's row number.
+NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 API_KEYS = sa.Table(
     "api_keys",
@@ -78,25 +80,48 @@ BOOK_SCORES = sa.Table(
 AUDIT = sa.Table(
     "audit",
     metadata,
-    sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("sequence", NUMBER, primary_key=True, autoincrement=False),
     sa.Column("at", Moment, nullable=False),
     sa.Column("kind", sa.String(32), nullable=False),
     sa.Column("actor", sa.String(100), nullable=False),
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("previous", sa.String(64), nullable=False),
     sa.Column("digest", sa.String(64), nullable=False, unique=True),
+    sa.Column("chain", sa.String(64), nullable=False),
+    sa.Column("position", NUMBER, nullable=False),
+    sa.Column("form", sa.SmallInteger, nullable=False),
+    sa.Index("audit_places", "chain", "position", unique=True),
 )
+AUDIT_NUMBERS = sa.Sequence("audit_numbers", metadata=metadata)  # SQLite needs none
 AUDIT_PAYLOADS = sa.Table(
     "audit_payloads",
     metadata,
     sa.Column(
         "sequence",
-        sa.Integer,
+        NUMBER,
         sa.ForeignKey("audit.sequence"),
         primary_key=True,
         autoincrement=False,
     ),
-    sa.Column("payload", sa.Text, nullable=False),
+    sa.Column("payload", sa.Text),  # only of records that were written before there was a vault
+    sa.Column("person", sa.String(64)),
+    sa.Column("sealed", sa.LargeBinary),
+)
+AUDIT_CHECKPOINTS = sa.Table(
+    "audit_checkpoints",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("statement", sa.Text, nullable=False),
+    sa.Column("signature", sa.String(128), nullable=False),
+    sa.Column("key", sa.String(64), nullable=False),
+)
+PERSON_KEYS = sa.Table(
+    "person_keys",
+    metadata,
+    sa.Column("person", sa.String(64), primary_key=True),
+    sa.Column("wrapped", sa.LargeBinary),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("erased_at", Moment),
 )
 IDENTITY_REVIEWS = sa.Table(
     "identity_reviews",

@@ -25,6 +25,14 @@ class Settings(BaseSettings):
     zone: str = Field(
         "Asia/Taipei", description="Time zone of the bank's business days (canonical sources)."
     )
+    vault_key_file: Path | None = Field(
+        None, description="The vault's master key; empty means keys/vault.key under the home."
+    )
+    checkpoints: Path | None = Field(
+        None,
+        description="File of the audit's signed checkpoints; empty means"
+        " audit/checkpoints.jsonl under the home.",
+    )
     threads: int = Field(2, ge=1, description="Threads for the engine and for training.")
     memory_gb: int = Field(
         4, ge=1, description="Memory for each engine, in GB; what needs more goes to the disk."
@@ -49,6 +57,16 @@ class Settings(BaseSettings):
     def books(self) -> Path:
         """Folder of the book runs' outputs."""
         return self.home / "books"
+
+    @property
+    def vault_key(self) -> Path:
+        """File of the vault's master key."""
+        return self.vault_key_file or self.home / "keys" / "vault.key"
+
+    @property
+    def checkpoints_file(self) -> Path:
+        """File of the audit's signed checkpoints."""
+        return self.checkpoints or self.home / "audit" / "checkpoints.jsonl"
 
     @property
     def database(self) -> str:

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from data.audit import first_broken
+from data.audit import verify
+from data.audit.checkpoints import checkpoint
 from data.database import migrated
 from data.errors import ConfigurationError, ZhikeError
 from data.terminal import application, note, out, plain, progress, run, show_table
@@ -20,7 +21,7 @@ from serving.answering import answer, as_json
 from serving.baselines import Kind
 from serving.book import BookRun, cluster, newest_book, publish_newest, score_book
 from serving.book.reading import scores_of
-from serving.book.replay import replay
+from serving.book.replay import replay as replay_book
 from serving.book.run import Engine, here
 from serving.changes import change
 from serving.inline import load_tables
@@ -28,6 +29,7 @@ from serving.keys import make_key
 from serving.moves import IN_ALL, Asked, moved_by, why_moved
 from serving.reasons import Language, said
 from serving.refusals import Jurisdiction, refusal
+from serving.replay import replay
 from serving.scoring import Scorer
 from serving.service import listen, serve
 from serving.stress import stress
@@ -93,7 +95,7 @@ def replay_customer_of_book(
     customer_id: Annotated[str, typer.Argument(help="The customer.")],
 ) -> None:
     """Work a customer's scores of a book out again from its audit record, and compare every bit."""
-    found = replay(migrated(), sequence, customer_id)
+    found = replay_book(migrated(), sequence, customer_id)
     if odd := [one.model for one in found if not one.same]:
         raise ZhikeError(
             f"worked out again, {', '.join(odd)} differ from what the book of record {sequence}"
@@ -284,13 +286,41 @@ def new_key(
     print(make_key(migrated(), name, days))
 
 
+@app.command("replay")
+def replay_record(
+    number: Annotated[int, typer.Argument(min=1, help="The audit record.")],
+    release: Annotated[
+        list[Path] | None, typer.Option(help="Folder of a table's release outside the home.")
+    ] = None,
+) -> None:
+    """Work the answers of an audit record out again, and compare every bit."""
+    found = replay(migrated(), number, [*load_tables(release or []).values()])
+    if found.status in ("different", "impossible"):
+        raise ZhikeError(f"{found}.")
+    out.print(plain(str(found)), soft_wrap=True)
+
+
+@app.command("checkpoint")
+def state_heads() -> None:
+    """Sign where every audit chain ends now; print the digest, for paper or a medium written once."""
+    made = checkpoint(migrated())
+    out.print(f"checkpoint {made.number}: {made.digest}", soft_wrap=True)
+
+
 @app.command("verify-audit")
 def verify_audit() -> None:
-    """Check the audit chain from its first record to its last."""
-    broken = first_broken(migrated())
-    if broken is not None:
-        raise ZhikeError(f"the audit chain is broken at record {broken}.")
-    out.print("the audit chain is whole")
+    """Check every audit chain, the payloads as sealed, and the checkpoints with their copy."""
+    found = verify(migrated())
+    if found.faults:
+        raise ZhikeError(f"the audit is not whole. {' '.join(found.faults)}")
+    out.print(
+        f"the audit is whole. Records: {found.records:,}; chains: {len(found.ends):,};"
+        f" checkpoints: {found.checkpoints:,}"
+    )
+    if found.newer:
+        note(f"newer than the last checkpoint, so that a cut would not be found: {found.newer:,}")
+    if found.lag:
+        note(f"checkpoints that the next one adds to the file: {found.lag:,}")
 
 
 if __name__ == "__main__":

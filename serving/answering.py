@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-from data import audit
 from data.database import Database
 from data.warehouse import canonical_json
 from features.reason_groups import version
 from serving.publication import manifest_now, published
 from serving.reasons import Language
-from serving.scoring import Answer, Scorer, recorded
-from training.losses import as_json as exposure_as_json
+from serving.recording import PURPOSE, profile_payload, record
+from serving.scoring import Answer, Scorer
 from training.recipes import QUESTIONS
 
 
@@ -21,35 +20,31 @@ def answer(
     *,
     language: Language = "en",
     actor: str,
+    purpose: str = PURPOSE,
 ) -> tuple[Answer, int]:
     """The scores of a customer, and the sequence number of their audit record.
 
     Raises:
         UnknownCustomer, UnknownQuestion, NotReady: see ``published`` and ``Scorer.named``.
+        NotReady, Erased: see ``record``.
     """
-    scorer.named(questions)
+    named = [name for names in scorer.named(questions).values() for name in names]
     profile, snapshot = published(database, customer_id, manifest_now())
     given = scorer.answer(profile, questions, language)
-    releases = {name: model.release.digest for name, model in scorer.models.items()}
-    record = audit.append(
-        database,
-        kind="answer",
-        actor=actor,
-        body={
-            "snapshot": snapshot,
-            "releases": releases,
-            "questions": list(questions),
-            "language": language,
-            "reasons": version(),
-        },
-        payload={
-            "customer_id": customer_id,
-            **recorded(profile.features, profile.vector),
-            "exposure": exposure_as_json(profile.exposure),
-            "answer": given.model_dump(mode="json"),
-        },
-    )
-    return given, record.sequence
+    models = {name: scorer.models[name] for name in named if name in scorer.models}
+    about = {
+        "snapshot": snapshot,
+        "questions": list(questions),
+        "untrained": {name: scorer.untrained.get(name) for name in named if name not in models},
+        "language": language,
+        "reasons": version(),
+    }
+    payload = profile_payload(profile, models) | {"answer": given.model_dump(mode="json")}
+    number = record(
+        database, "answer", models, about, payload,
+        actor=actor, purpose=purpose, person=customer_id,
+    )  # fmt: skip
+    return given, number
 
 
 def as_json(given: Answer) -> str:

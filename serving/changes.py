@@ -6,7 +6,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from data import audit
 from data.database import Database
 from data.errors import UnknownQuestion
 from features.catalogue import CATALOGUE
@@ -15,7 +14,8 @@ from features.levers import ACTORS, Actor, Now, version
 from serving.publication import manifest_now, published
 from serving.reach import Action, Found, Search
 from serving.reasons import Language, asked_of, said, shown
-from serving.scoring import NAMES, Model, Profile, Scorer, not_fitting, recorded
+from serving.recording import PURPOSE, profile_payload, record
+from serving.scoring import NAMES, Model, Profile, Scorer, not_fitting
 
 CHANGEABLE = tuple(ACTORS)
 Status = Literal["found", "none_within_reach", "below_already", "not_scorable"]
@@ -283,6 +283,7 @@ def change(
     *,
     language: Language = "en",
     actor: str,
+    purpose: str = PURPOSE,
 ) -> tuple[Change, int]:
     """What would change one of a customer's scores, and the number of its audit record.
 
@@ -295,21 +296,16 @@ def change(
     profile, snapshot = published(database, customer_id, manifest_now())
     model = scorer.trained(named)
     found = what_would_change(model, profile, threshold, language)
-    record = audit.append(
+    models = {named: model}
+    number = record(
         database,
-        kind="change",
+        "change",
+        models,
+        {"snapshot": snapshot, "language": language, "levers": found.levers},
+        profile_payload(profile, models)
+        | {"threshold": threshold, "answer": found.model_dump(mode="json")},
         actor=actor,
-        body={
-            "snapshot": snapshot,
-            "releases": {named: model.release.digest},
-            "language": language,
-            "levers": found.levers,
-        },
-        payload={
-            "customer_id": customer_id,
-            "threshold": threshold,
-            **recorded(profile.features, profile.vector),
-            "answer": found.model_dump(mode="json"),
-        },
+        purpose=purpose,
+        person=customer_id,
     )
-    return found, record.sequence
+    return found, number

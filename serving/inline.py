@@ -5,10 +5,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from data import audit
 from data.database import Database
 from data.errors import ReleaseError, UnknownQuestion
 from serving.reasons import Language
+from serving.recording import PURPOSE, record
 from serving.scoring import Model, Score, Scorer
 from training.tables.columns import Value, coded
 
@@ -65,6 +65,7 @@ def answer_inline(
     *,
     language: Language = "en",
     actor: str,
+    purpose: str = PURPOSE,
 ) -> tuple[InlineAnswer, int]:
     """The score of features that were sent, and the sequence number of its audit record.
 
@@ -77,15 +78,14 @@ def answer_inline(
         raise UnknownQuestion(f"no such model of a table; served: {served}")
     model = scorer.tables[named]
     given = inline(model, features, language)
-    record = audit.append(
+    number = record(
         database,
-        kind="inline_answer",
+        "inline_answer",
+        {named: model},
+        {"language": language},
+        {"model": named, "features": dict(features), "answer": given.model_dump(mode="json")},
         actor=actor,
-        body={"releases": {named: model.release.digest}, "language": language},
-        payload={
-            "model": named,
-            "features": dict(features),
-            "answer": given.model_dump(mode="json"),
-        },
+        purpose=purpose,
+        person=None,
     )
-    return given, record.sequence
+    return given, number

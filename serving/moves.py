@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from data import audit
 from data.database import Database
 from data.errors import (
     AdditivityBroken,
@@ -35,6 +34,7 @@ from serving.reasons import (
     said,
     sentence,
 )
+from serving.recording import PURPOSE, record
 from serving.scoring import NAMES, Model, Scorer
 from serving.versions import Grounds, answering_on
 from training.labels import SCORABLE
@@ -360,6 +360,7 @@ def why_moved(
     *,
     language: Language = "en",
     actor: str,
+    purpose: str = PURPOSE,
 ) -> tuple[Movement, int]:
     """Why a customer's score moved, and the number of its audit record.
 
@@ -379,28 +380,30 @@ def why_moved(
     old = _then(scorer, database, warehouse, asked, asked.since, asked.old_version)
     new = _then(scorer, database, warehouse, asked, asked.until, asked.new_version)
     found = movement(old, new, language)
-    record = audit.append(
+    sides = {one.as_of.isoformat(): one for one in (old, new)}
+    number = record(
         database,
-        kind="movement",
-        actor=actor,
-        body={
+        "movement",
+        {f"{asked.named}@{day}": one.model for day, one in sides.items()},
+        {
             "manifest": warehouse.manifest.digest,
-            "releases": {
-                f"{asked.named}@{one.as_of}": one.model.release.digest for one in (old, new)
-            },
             "language": language,
             "reasons": found.reasons,
         },
-        payload={
+        {
             "customer_id": asked.customer_id,
             "profiles": {
-                one.as_of.isoformat(): {n: v.hex() for n, v in one.profile.items()}
-                for one in (old, new)
+                day: {n: v.hex() for n, v in one.profile.items()} for day, one in sides.items()
             },
+            "standing": {day: one.status for day, one in sides.items()},
+            "grounds": {day: one.grounds for day, one in sides.items()},
             "answer": found.model_dump(mode="json"),
         },
+        actor=actor,
+        purpose=purpose,
+        person=asked.customer_id,
     )
-    return found, record.sequence
+    return found, number
 
 
 def _then(

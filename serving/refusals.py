@@ -7,11 +7,10 @@ claim nothing about any law, and a bank has its own counsel check them.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from data import audit
 from data.database import Database
 from data.errors import ConfigurationError
 from features.definition import Array
@@ -19,6 +18,7 @@ from features.reason_groups import GROUP_OF, GROUPS, version
 from serving.baselines import Baseline, Kind, just_within, of_all
 from serving.publication import manifest_now, published
 from serving.reasons import Language, Reason, Told, impact_of_a_unit, reason_of
+from serving.recording import PURPOSE, record
 from serving.scoring import Model, Scorer, recorded
 
 CREDIT_RISK = "credit_risk"
@@ -189,6 +189,7 @@ def refusal(
     jurisdiction: Jurisdiction = "general",
     compared: Kind = "all",
     actor: str,
+    purpose: str = PURPOSE,
 ) -> tuple[Refusal, int]:
     """The reasons for refusing a known customer, and the number of their audit record.
 
@@ -203,28 +204,37 @@ def refusal(
     found = refuse(
         model, row, cut_off, language=language, jurisdiction=jurisdiction, baseline=baseline
     )
-    record = audit.append(
+    number = record(
         database,
-        kind="refusal",
-        actor=actor,
-        body={
+        "refusal",
+        {CREDIT_RISK: model},
+        {
             "snapshot": snapshot,
-            "releases": {CREDIT_RISK: model.release.digest},
             "cut_off": cut_off,
             "baseline": compared,
             "language": language,
             "jurisdiction": jurisdiction,
             "reasons": version(),
         },
-        payload={
+        {
             "customer_id": customer_id,
             **recorded(model.release.card.features, row),
             "typical": dict(baseline.typical),
-            "value": found.value,
-            "reasons": [reason.model_dump(mode="json") for reason in found.reasons],
-            "rescored": list(found.rescored),
-            "passed_over": list(found.passed_over),
-            "notice": found.notice,
+            **as_values(found),
         },
+        actor=actor,
+        purpose=purpose,
+        person=customer_id,
     )
-    return found, record.sequence
+    return found, number
+
+
+def as_values(found: Refusal) -> dict[str, Any]:
+    """What a refusal says, as plain values."""
+    return {
+        "value": found.value,
+        "reasons": [reason.model_dump(mode="json") for reason in found.reasons],
+        "rescored": list(found.rescored),
+        "passed_over": list(found.passed_over),
+        "notice": found.notice,
+    }

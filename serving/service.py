@@ -4,6 +4,7 @@ import socket
 
 import uvicorn
 
+from data.audit import committing
 from data.database import Database
 from data.errors import ConfigurationError
 from serving.api.app import application
@@ -47,4 +48,5 @@ def serve(listener: socket.socket, scorer: Scorer, database: Database) -> None:
         timeout_keep_alive=30,
         timeout_graceful_shutdown=20,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    with committing(database):
+        uvicorn.Server(config).run(sockets=[listener])

@@ -82,8 +82,12 @@ def served(trained_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Data
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """An empty, migrated database, on SQLite and on PostgreSQL."""
+def database(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Database]:
+    """An empty, migrated database, on SQLite and on PostgreSQL; its keys in the test's own home."""
+    if "ZHIKE_HOME" not in os.environ:
+        monkeypatch.setenv("ZHIKE_HOME", str(tmp_path / "home"))
     if request.param == "sqlite":
         address = f"sqlite:///{tmp_path / 'zhike.db'}"
     else:

@@ -12,11 +12,13 @@ from starlette.exceptions import HTTPException
 from data.errors import (
     AdditivityBroken,
     BadFeatures,
+    Erased,
     NotReady,
     OutsideData,
     Unauthorised,
     UnknownCustomer,
     UnknownQuestion,
+    UnknownRecord,
     ZhikeError,
 )
 from serving.strict import BadRequest
@@ -26,6 +28,8 @@ STATUS: dict[type[ZhikeError], int] = {
     Unauthorised: 401,
     UnknownCustomer: 404,
     UnknownQuestion: 404,
+    UnknownRecord: 404,
+    Erased: 410,
     BadFeatures: 422,
     OutsideData: 422,
     NotReady: 503,
@@ -41,6 +45,7 @@ _TITLES = {
     401: "Not authorised",
     404: "Not found",
     405: "Method not allowed",
+    410: "Gone",
     413: "Too large",
     415: "Unsupported media type",
     422: "Not valid",

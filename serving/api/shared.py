@@ -42,7 +42,7 @@ def known_caller(store: Store, authorization: Annotated[str | None, Header()] = 
 
 Known = Annotated[Caller, Depends(known_caller)]
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem} for status in (400, 401, 404, 413, 415, 422, 503)
+    status: {"model": Problem} for status in (400, 401, 404, 410, 413, 415, 422, 503)
 }
 
 

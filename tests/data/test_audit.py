@@ -1,16 +1,15 @@
 """The audit chain: an altered, missing or moved record is found, wherever it stands."""
 
-import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
 
-from data.audit import GENESIS, Record, append, first_broken
+from data.audit import GENESIS, MAIN, Broken, Record, append, first_broken, payload_of
+from data.audit.entries import digest_of_sealed
 from data.database import Database
 from data.schema import AUDIT, AUDIT_PAYLOADS
-from data.warehouse import canonical_json
 
 
 def write(database: Database, count: int = 5) -> list[Record]:
@@ -50,10 +49,13 @@ def test_the_chain_holds_the_digest_of_a_payload_and_nothing_of_its_person(
 ) -> None:
     record = write(database, 1)[0]
     with database.reading() as connection:
-        payload = connection.execute(sa.select(AUDIT_PAYLOADS.c.payload)).scalar_one()
-    assert payload == canonical_json({"customer_id": "客1"})
-    assert json.loads(record.body)["payload_sha256"] == hashlib.sha256(payload.encode()).hexdigest()
+        row = connection.execute(sa.select(AUDIT_PAYLOADS)).one()
+    assert payload_of(database, record.sequence) == {"customer_id": "客1"}
+    stated = json.loads(record.body)["payload_sha256"]
+    assert stated == digest_of_sealed(row.person, row.sealed)
     assert "客" not in record.body
+    assert "客".encode() not in row.sealed
+    assert row.payload is None
 
 
 @pytest.mark.parametrize(
@@ -67,10 +69,10 @@ def test_the_chain_holds_the_digest_of_a_payload_and_nothing_of_its_person(
         ("UPDATE audit SET at = '2020-01-01 00:00:00' WHERE sequence = 4", 4),
         ("UPDATE audit SET digest = 'f' WHERE sequence = 5", 5),
         ("UPDATE audit SET previous = 'f' WHERE sequence = 3", 3),
-        (
-            "UPDATE audit_payloads SET payload = replace(payload, '客2', '客9') WHERE sequence = 2",
-            2,
-        ),
+        ("UPDATE audit SET position = 99 WHERE sequence = 3", 3),
+        ("UPDATE audit SET form = 1 WHERE sequence = 2", 2),
+        ("UPDATE audit_payloads SET payload = '{}', sealed = NULL WHERE sequence = 2", 2),
+        ("UPDATE audit_payloads SET person = 'somebody else' WHERE sequence = 2", 2),
         ("DELETE FROM audit_payloads WHERE sequence = 4", 4),
     ],
 )
@@ -79,7 +81,7 @@ def test_an_altered_record_is_found_where_it_stands(
 ) -> None:
     write(database)
     tamper(database, change)
-    assert first_broken(database) == found
+    assert first_broken(database) == Broken(MAIN, found)
 
 
 @pytest.mark.parametrize("gone", [1, 3])
@@ -90,7 +92,7 @@ def test_a_deleted_record_is_found_where_it_stood(database: Database, gone: int)
         f"DELETE FROM audit_payloads WHERE sequence = {gone}",
         f"DELETE FROM audit WHERE sequence = {gone}",
     )
-    assert first_broken(database) == gone
+    assert first_broken(database) == Broken(MAIN, gone)
 
 
 def test_a_gap_closed_by_moving_the_rest_up_is_found(database: Database) -> None:
@@ -102,7 +104,7 @@ def test_a_gap_closed_by_moving_the_rest_up_is_found(database: Database) -> None
         "DELETE FROM audit WHERE sequence = 2",
         "UPDATE audit SET sequence = 2 WHERE sequence = 3",
     )
-    assert first_broken(database) == 2
+    assert first_broken(database) == Broken(MAIN, 2)
 
 
 def test_two_records_that_changed_places_are_found_at_the_first(database: Database) -> None:
@@ -110,13 +112,13 @@ def test_two_records_that_changed_places_are_found_at_the_first(database: Databa
         append(database, kind="book", actor="test", body={"n": n})
     move = "UPDATE audit SET sequence = {} WHERE sequence = {}"
     tamper(database, move.format(99, 2), move.format(2, 4), move.format(4, 99))
-    assert first_broken(database) == 2
+    assert first_broken(database) == Broken(MAIN, 2)
 
 
 def test_a_payload_hung_on_a_record_that_had_none_is_found(database: Database) -> None:
     append(database, kind="book", actor="test", body={})
     tamper(database, "INSERT INTO audit_payloads (sequence, payload) VALUES (1, '{}')")
-    assert first_broken(database) == 1
+    assert first_broken(database) == Broken(MAIN, 1)
 
 
 def test_a_forger_who_works_out_one_digest_anew_breaks_the_next_record(database: Database) -> None:
@@ -127,7 +129,7 @@ def test_a_forger_who_works_out_one_digest_anew_breaks_the_next_record(database:
     append(database, kind="answer", actor="forger", body={"n": 3})
     with database.writing() as connection:
         connection.execute(sa.insert(AUDIT).values(**vars(written[3])))
-    assert first_broken(database) == 4
+    assert first_broken(database) == Broken(MAIN, 4)
 
 
 def test_many_who_append_at_once_leave_no_gap_and_no_fork(database: Database) -> None:

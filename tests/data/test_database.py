@@ -116,6 +116,9 @@ RECORD = {
     "body": "{}",
     "previous": "",
     "digest": "",
+    "chain": "main",
+    "position": 1,
+    "form": 2,
 }
 
 

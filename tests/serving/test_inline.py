@@ -8,10 +8,10 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from data.audit import first_broken
+from data.audit import first_broken, payload_of, record_of
 from data.database import Database
 from data.errors import ReleaseError
-from data.schema import AUDIT, AUDIT_PAYLOADS
+from data.schema import AUDIT
 from serving.inline import inline, load_tables
 from serving.keys import make_key
 from serving.scoring import Model, Scorer
@@ -146,11 +146,8 @@ def test_an_inline_answer_is_replayed_from_its_record_bit_for_bit(
     client: TestClient, store: Database, made: TableModel, model: Model
 ) -> None:
     sequence = ask(client, ROW).json()["audit"]
-    rows = sa.select(AUDIT.c.body, AUDIT_PAYLOADS.c.payload).join(AUDIT_PAYLOADS)
-    with store.reading() as connection:
-        row = connection.execute(rows.where(AUDIT.c.sequence == sequence)).one()
-    payload = json.loads(row.payload)
-    assert json.loads(row.body)["releases"] == {NAME: model.release.digest}
+    payload = payload_of(store, sequence)
+    assert json.loads(record_of(store, sequence).body)["releases"] == {NAME: model.release.digest}
     again = fresh(REPLAY, stdin=json.dumps([str(made.folder), payload]))
     assert again == payload["answer"]
     assert first_broken(store) is None
