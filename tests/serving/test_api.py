@@ -15,8 +15,8 @@ from data.audit import first_broken
 from data.database import Database
 from data.errors import NotReady, ZhikeError
 from data.schema import API_KEYS, AUDIT
+from serving.access.keys import PREFIX, make_key
 from serving.api.app import application
-from serving.keys import PREFIX, make_key
 from serving.scoring import MODELS, Scorer
 from tests.serving.conftest import knocking
 from training.labels import EXTRAPOLATED, OFFERED, SCORABLE

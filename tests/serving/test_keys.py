@@ -9,7 +9,13 @@ import sqlalchemy as sa
 from data.database import Database
 from data.errors import ConfigurationError, Unauthorised
 from data.schema import API_KEYS
-from serving.keys import caller, make_key
+from serving.access.gate import Gate
+from serving.access.keys import make_key
+from serving.access.roles import Caller
+
+
+def caller(database: Database, authorization: str | None) -> Caller:
+    return Gate(database).identified(authorization)
 
 
 def test_whoever_holds_a_key_is_known_by_its_name(database: Database) -> None:
