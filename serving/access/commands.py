@@ -2,7 +2,7 @@
 
 import re
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -25,7 +25,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 class _NewUnlessNamed(TyperGroup):
     """`key NAME` makes a key; a name that is a command's goes with `key new NAME`."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in {*self.commands, "--help"}:
             args = ["new", *args]
         return super().parse_args(ctx, args)
