@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ ALGORITHMS = ("RS256", "ES256", "EdDSA")
 REQUIRED = ["exp", "nbf", "iss", "aud", "sub"]
 LEEWAY = 5  # seconds that two clocks may differ
 LONGEST_TOKEN = 8_192
+DAY = 86_400  # an expiry beyond it is as good as one, and fits a date
 _KINDS = {"RSA", "EC", "OKP"}
 
 
@@ -73,7 +75,7 @@ class Tokens:
             Unauthorised: whatever is wrong with it; always the same words.
         """
         claims = self._claims(token)
-        subject, issued = claims["sub"], claims.get("iat", 0)
+        subject, issued = claims["sub"], int(claims.get("iat", 0))
         if not subject.strip() or not subject.isprintable() or len(subject) > LONGEST_NAME:
             raise Unauthorised(REFUSAL)
         if sessions.ended(database, str(claims.get("jti", "")), subject, issued):
@@ -85,7 +87,8 @@ class Tokens:
             client=f"{self.expected.issuer} {subject}",
             employee=str(claims.get(self.expected.employee_claim, "")),
         )
-        return Verified(caller, datetime.fromtimestamp(claims["exp"] + LEEWAY, UTC))
+        until = min(int(claims["exp"]) + LEEWAY, int(time.time()) + DAY)
+        return Verified(caller, datetime.fromtimestamp(until, UTC))
 
     def _claims(self, token: str) -> dict[str, Any]:
         if len(token) > LONGEST_TOKEN:
