@@ -44,6 +44,13 @@ def marketing(served: Database, scorer: Scorer) -> TestClient:
     return knocking(scorer, served, make_key(served, "marketing", roles=MARKETING))
 
 
+@pytest.fixture
+def borrower(standings: Standings) -> str:
+    """A customer whom churn, value and credit risk fit."""
+    asked = ("churn", "lifetime_value", "credit_risk")
+    return next(c for c, s in sorted(standings.items()) if {s[q] for q in asked} == {"scorable"})
+
+
 def fields(told: Any) -> Iterator[str]:
     """Every name in an answer, however deep."""
     if isinstance(told, dict):
@@ -88,11 +95,11 @@ def test_f77_marketing_sees_of_credit_risk_the_band_and_nothing_beside_it(
     assert {len(words) for words in seen.values()} == {1}
 
 
-def test_f77_asking_otherwise_tells_marketing_no_more(marketing: TestClient, customer: str) -> None:
-    told = of_credit(ask(marketing, customer))
+def test_f77_asking_otherwise_tells_marketing_no_more(marketing: TestClient, borrower: str) -> None:
+    told = of_credit(ask(marketing, borrower, "credit_risk"))
     for questions in (["credit_risk"], ["credit_risk", "churn"], ["propensity", "credit_risk"]):
-        assert of_credit(ask(marketing, customer, *questions)) == told
-    sent = {"customer_id": customer, "questions": ["credit_risk"]}
+        assert of_credit(ask(marketing, borrower, *questions)) == told
+    sent = {"customer_id": borrower, "questions": ["credit_risk"]}
     for language in ("zh-TW", "zh-CN"):
         again = marketing.post("/v1/scores", json=sent | {"language": language}).json()
         assert of_credit(again) == told
@@ -101,17 +108,17 @@ def test_f77_asking_otherwise_tells_marketing_no_more(marketing: TestClient, cus
 
 
 def test_f77_bisection_finds_nothing(
-    marketing: TestClient, client: TestClient, customer: str
+    marketing: TestClient, client: TestClient, borrower: str
 ) -> None:
     """By threshold, by days, by version, by features: each is closed for credit risk."""
-    asked: dict[str, Any] = {"customer_id": customer, "question": "credit_risk"}
-    days = {"since": "2025-01-01", "until": "2025-06-30"}
+    asked: dict[str, Any] = {"customer_id": borrower, "question": "credit_risk"}
+    days = {"since": "2026-03-31", "until": "2026-06-30"}
     words = set()
     for model in ("credit_risk", "credit_risk.acquisition"):
         for threshold in (0.5, 0.25, 0.125):
             sent = asked | {"question": model, "threshold": threshold}
             words.add(marketing.post("/v1/changes", json=sent).text)
-            assert client.post("/v1/changes", json=sent).status_code == 200
+        assert client.post("/v1/changes", json=asked | {"threshold": 0.5}).status_code == 200
         for more in ({}, {"old_version": "1", "new_version": "2"}):
             sent = asked | days | more | {"question": model}
             words.add(marketing.post("/v1/movements", json=sent).text)
@@ -124,15 +131,15 @@ def test_f77_bisection_finds_nothing(
 
 
 def test_f77_what_moves_or_would_change_another_question_comes_without_weights(
-    marketing: TestClient, customer: str
+    marketing: TestClient, borrower: str
 ) -> None:
     for threshold in (0.9, 0.01, 0.0001):
-        sent = {"customer_id": customer, "question": "churn", "threshold": threshold}
+        sent = {"customer_id": borrower, "question": "churn", "threshold": threshold}
         changed = marketing.post("/v1/changes", json=sent)
         assert changed.status_code == 200
         assert BANNED.isdisjoint(fields(changed.json()))
-    days = {"since": "2025-03-31", "until": "2025-06-30"}
-    worth = {"customer_id": customer, "question": "lifetime_value"} | days
+    days = {"since": "2026-03-31", "until": "2026-06-30"}
+    worth = {"customer_id": borrower, "question": "lifetime_value"} | days
     moved = marketing.post("/v1/movements", json=worth)
     assert moved.status_code == 200
     assert BANNED.isdisjoint(fields(moved.json()))
@@ -141,9 +148,9 @@ def test_f77_what_moves_or_would_change_another_question_comes_without_weights(
 
 
 def test_the_record_holds_the_whole_answer(
-    marketing: TestClient, served: Database, customer: str
+    marketing: TestClient, served: Database, borrower: str
 ) -> None:
-    number = ask(marketing, customer, "credit_risk")["audit"]
+    number = ask(marketing, borrower, "credit_risk")["audit"]
     kept = AUDIT_PAYLOADS.select().where(AUDIT_PAYLOADS.c.sequence == number)
     with served.reading() as connection:
         payload = json.loads(connection.execute(kept).one().payload)
