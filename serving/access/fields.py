@@ -28,12 +28,20 @@ HIDDEN: Mapping[Role, frozenset[str]] = {
     Role.MARKETING: frozenset({RISK, LOSS}),
     Role.RELATIONSHIP_MANAGER: frozenset({LOSS}),
 }
+# Contribution is net of losses: beside margin, fees and costs it would give them away.
 RISK_GROUPS = frozenset(
-    {"arrears", "debt_service", "debt", "overdrafts", "card_use", "card_payment"}
+    {
+        "arrears",
+        "debt_service",
+        "debt",
+        "overdrafts",
+        "card_use",
+        "card_payment",
+        "contribution",
+    }
 )
 RISK_FEATURES = frozenset(
     {
-        "losses",
         "penalties_365d",
         "refusals_365d",
         "credit_applications_180d",

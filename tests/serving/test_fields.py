@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import pytest
@@ -27,8 +28,10 @@ from serving.access.keys import make_key
 from serving.access.portfolio import Portfolio
 from serving.access.roles import ROLES, Role
 from serving.access.rules import RULES
+from serving.credit import CreditRisk
 from serving.inline import InlineAnswer
-from serving.scoring import Score, Scorer
+from serving.reasons import Reason
+from serving.scoring import Answer, AtHorizon, Score, Scorer
 from tests.serving.conftest import knocking
 from tests.serving.test_api import Standings, ask, each
 
@@ -93,6 +96,47 @@ def test_f77_marketing_sees_of_credit_risk_the_band_and_nothing_beside_it(
     assert len(seen) > 1
     # Whoever has the same band gets the same words to the letter: there is nothing to compare.
     assert {len(words) for words in seen.values()} == {1}
+
+
+def reason(group: str) -> Reason:
+    feature = next(one for one in GROUPS if one.name == group).features[0]
+    return Reason(
+        group=group, feature=feature, text=group, value=1.0, typical=0.0,
+        contribution=0.4, impact=0.1, direction="raises",
+    )  # fmt: skip
+
+
+def test_f77_what_is_left_out_cannot_be_added_up() -> None:
+    """A chance of leaving that arrears raise: neither they nor the weights around them are shown."""
+    churn = Score(
+        status="scored", value=0.5, unit="probability", margin=0.0, base_value=-0.8, model="churn",
+        contributions={"assets": 0.4, "loan_days_past_due": 0.4},
+        reasons=[reason("arrears"), reason("assets")],
+        horizons=[AtHorizon(
+            horizon=365, value=0.5, margin=0.0, base_value=-0.8, contributions={}, reasons=[],
+        )],
+    )  # fmt: skip
+    default = Score(
+        status="not_scorable", reason="in_default", model="credit_risk",
+        credit=CreditRisk(grade="D", band="high", scale="1"),
+    )  # fmt: skip
+    risky = Score(
+        status="scored", value=0.4, unit="probability", margin=-0.4, model="credit_risk",
+        credit=CreditRisk(grade="8", band="high", scale="1", ead=1.0, lgd=0.4, expected_loss=0.2),
+    )  # fmt: skip
+    day, told = date(2026, 6, 30), []
+    for credit in (default, risky):
+        whole = Answer(customer_id="C1", as_of=day, scores={"churn": churn, "credit_risk": credit})
+        told.append(shown(whole, MARKETING).model_dump(mode="json", exclude_none=True))
+        assert shown(whole, frozenset({Role.RISK_OFFICER})) is whole
+    assert told[0] == told[1]
+    assert BANNED.isdisjoint(fields(told[0]))
+    assert [one["group"] for one in told[0]["scores"]["churn"]["reasons"]] == ["assets"]
+    assert told[0]["scores"]["credit_risk"] == {
+        "status": "scored",
+        "model": "credit_risk",
+        "credit": {"band": "high"},
+    }
 
 
 def test_f77_asking_otherwise_tells_marketing_no_more(marketing: TestClient, borrower: str) -> None:
