@@ -7,7 +7,8 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from serving.access.fields import SeenChange, SeenMovement, shown
+from serving.access.fields import shown
+from serving.access.forms import SeenChange, SeenMovement
 from serving.api.shared import Customer, Named, Scoring, Store, Version, Visiting, body
 from serving.changes import Change, change
 from serving.moves import Asked, Movement, why_moved

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from serving.access.fields import SeenAnswer, shown
+from serving.access.fields import shown
+from serving.access.forms import SeenAnswer
 from serving.answering import answer
 from serving.api.shared import Scoring, Store, Visiting, body
 from serving.inline import InlineAnswer, answer_inline
