@@ -19,7 +19,9 @@ ZhikeError
 ├── Erased               personal data whose key was destroyed, or a person who was erased
 ├── UnknownQuestion      a question nobody has a model for
 ├── NotReady             a needed part (database, releases, snapshot) is not there yet
-└── Unauthorised         no key, or a key that does not count
+├── Unauthorised         no key or token, or one that does not count
+├── Forbidden            a caller who is known but may not do this
+└── TooMany              more requests, or more wrong keys, than one client gets answered
 """
 
 
@@ -104,4 +106,16 @@ class NotReady(ZhikeError):
 
 
 class Unauthorised(ZhikeError):
-    """No key, or a key that does not count."""
+    """No key or token, or one that does not count."""
+
+
+class Forbidden(ZhikeError):
+    """A caller who is known but may not do this."""
+
+
+class TooMany(ZhikeError):
+    """More requests than a client gets answered; ``after`` is in seconds."""
+
+    def __init__(self, told: str, after: int = 1) -> None:
+        super().__init__(told)
+        self.after = after

@@ -35,6 +35,19 @@ API_KEYS = sa.Table(
     sa.Column("secret_sha256", sa.String(64), nullable=False),
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("expires_at", Moment, nullable=False),
+    sa.Column("roles", sa.JSON, nullable=False, server_default="[]"),
+    sa.Column("scopes", sa.JSON, nullable=False, server_default="[]"),
+    sa.Column("client", sa.String(100), nullable=False, server_default=""),
+    sa.Column("employee", sa.String(64), nullable=False, server_default=""),
+    sa.Column("revoked_at", Moment),
+    sa.Column("replaced_by", sa.String(16)),
+)
+REVOKED_SESSIONS = sa.Table(
+    "revoked_sessions",
+    metadata,
+    sa.Column("kind", sa.String(8), primary_key=True),
+    sa.Column("value", sa.String(200), primary_key=True),
+    sa.Column("revoked_at", Moment, nullable=False),
 )
 PUBLICATIONS = sa.Table(
     "publications",

@@ -37,6 +37,16 @@ class Settings(BaseSettings):
     memory_gb: int = Field(
         4, ge=1, description="Memory for each engine, in GB; what needs more goes to the disk."
     )
+    rate_limit: str = Field(
+        "1000/second", description="Requests that one client gets answered by one worker."
+    )
+    oidc_issuer: str = Field("", description="Issuer of bearer tokens; empty means keys only.")
+    oidc_audience: str = Field("", description="Audience that tokens have to name.")
+    oidc_jwks_file: Path | None = Field(
+        None, description="File with the issuer's key set; read anew when it changes."
+    )
+    oidc_roles_claim: str = Field("roles", description="Claim that lists the roles.")
+    oidc_employee_claim: str = Field("sub", description="Claim that holds the staff_id.")
 
     @property
     def warehouse(self) -> Path:

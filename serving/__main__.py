@@ -17,6 +17,7 @@ from data.terminal import application, note, out, plain, progress, run, show_tab
 from data.warehouse import Warehouse, canonical_json
 from features import spark
 from serving import reasons_page
+from serving.access import commands as access
 from serving.answering import answer, as_json
 from serving.baselines import Kind
 from serving.book import BookRun, cluster, newest_book, publish_newest, score_book
@@ -25,7 +26,6 @@ from serving.book.replay import replay as replay_book
 from serving.book.run import Engine, here
 from serving.changes import change
 from serving.inline import load_tables
-from serving.keys import make_key
 from serving.moves import IN_ALL, Asked, moved_by, why_moved
 from serving.reasons import Language, said
 from serving.refusals import Jurisdiction, refusal
@@ -277,13 +277,9 @@ def serve_api(
     serve(listener, scorer, database)
 
 
-@app.command("key")
-def new_key(
-    name: Annotated[str, typer.Argument(help="Who will hold it.")],
-    days: Annotated[int, typer.Option(min=1, max=366, help="Days until it expires.")] = 90,
-) -> None:
-    """Make an API key and print it, for the only time."""
-    print(make_key(migrated(), name, days))
+app.add_typer(access.keys, name="key")
+app.command("end-session")(access.end_session)
+app.command("roles")(access.show_roles)
 
 
 @app.command("replay")

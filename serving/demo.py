@@ -21,9 +21,10 @@ from data.warehouse import Warehouse
 from features.__main__ import show_identified
 from features.identity.run import identify
 from serving.__main__ import show_book
+from serving.access.keys import make_key
+from serving.access.roles import Role
 from serving.answering import answer, as_json
 from serving.book import BookRun, score_book
-from serving.keys import make_key
 from serving.scoring import Answer, Score, Scorer
 from serving.service import listen, serve
 from serving.standings import why_not
@@ -33,6 +34,8 @@ from training.labels import SCORABLE
 from training.run import Trained, train
 
 app = application("From source files to four scores with reasons, then the API.")
+# Whoever tries the demo may ask for scores, and look an answer up in the audit log.
+DEMO_ROLES = (Role.SYSTEM, Role.AUDITOR)
 
 
 @dataclass(frozen=True)
@@ -218,7 +221,7 @@ def _local_key(database: Database) -> Path:
     path = settings().home.resolve() / "demo-key"
     path.touch(mode=0o600)
     path.chmod(0o600)
-    path.write_text(make_key(database, "demo", days=1) + "\n")
+    path.write_text(make_key(database, "demo", days=1, roles=DEMO_ROLES) + "\n")
     return path
 
 

@@ -8,9 +8,11 @@ from starlette.exceptions import HTTPException
 
 from data.database import Database
 from data.errors import ZhikeError
+from serving.access.gate import Gate
+from serving.access.rules import VERSION
 from serving.api import audit, changes, health, scores
 from serving.api.problems import told
-from serving.api.shared import PROBLEMS, known_caller
+from serving.api.shared import PROBLEMS, visiting
 from serving.scoring import Scorer
 from serving.strict import BadRequest
 
@@ -22,7 +24,8 @@ def application(scorer: Scorer, database: Database) -> FastAPI:
     # The built-in description and the redirects to a path with another slash know no keys.
     app = FastAPI(title="Zhike", version="1", openapi_url=None, redirect_slashes=False)
     app.state.scorer, app.state.database = scorer, database
-    first = APIRouter(prefix="/v1", dependencies=[Depends(known_caller)], responses=PROBLEMS)
+    app.state.gate = Gate(database)
+    first = APIRouter(prefix=VERSION, dependencies=[Depends(visiting)], responses=PROBLEMS)
     for routes in VERSION_1:
         first.include_router(routes)
     first.add_api_route("/openapi.json", _description, include_in_schema=False)

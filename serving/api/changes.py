@@ -7,7 +7,9 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from serving.api.shared import Customer, Known, Named, Scoring, Store, Version, body
+from serving.access.fields import shown
+from serving.access.forms import SeenChange, SeenMovement
+from serving.api.shared import Customer, Named, Scoring, Store, Version, Visiting, body
 from serving.changes import Change, change
 from serving.moves import Asked, Movement, why_moved
 from serving.reasons import Language
@@ -85,12 +87,14 @@ class MovementResponse(Movement):
 
 @routes.post("/changes", openapi_extra=body(ChangeRequest), response_model_exclude_none=True)
 def changes(
-    who: Known,
+    visit: Visiting,
     scorer: Scoring,
     store: Store,
     asked: Annotated[ChangeRequest, Depends(strict(ChangeRequest))],
-) -> ChangeResponse:
+) -> ChangeResponse | SeenChange:
     """The least that would take a known customer's score below a threshold."""
+    visit.customer(asked.customer_id)
+    visit.questions(asked.question, explained=True)
     found, sequence = change(
         scorer,
         store,
@@ -98,19 +102,21 @@ def changes(
         asked.question,
         asked.threshold,
         language=asked.language,
-        actor=who.name,
+        actor=visit.who.name,
     )
-    return ChangeResponse(audit=sequence, **dict(found))
+    return shown(ChangeResponse(audit=sequence, **dict(found)), visit.who.roles)
 
 
 @routes.post("/movements", openapi_extra=body(MovementRequest), response_model_exclude_none=True)
 def movements(
-    who: Known,
+    visit: Visiting,
     scorer: Scoring,
     store: Store,
     asked: Annotated[MovementRequest, Depends(strict(MovementRequest))],
-) -> MovementResponse:
+) -> MovementResponse | SeenMovement:
     """Which reasons moved a known customer's score between two days."""
+    visit.customer(asked.customer_id)
+    visit.questions(asked.question, explained=True)
     between = Asked(
         asked.customer_id,
         asked.question,
@@ -119,5 +125,7 @@ def movements(
         asked.old_version,
         asked.new_version,
     )
-    found, sequence = why_moved(scorer, store, between, language=asked.language, actor=who.name)
-    return MovementResponse(audit=sequence, **dict(found))
+    found, sequence = why_moved(
+        scorer, store, between, language=asked.language, actor=visit.who.name
+    )
+    return shown(MovementResponse(audit=sequence, **dict(found)), visit.who.roles)

@@ -13,8 +13,10 @@ from data.errors import (
     AdditivityBroken,
     BadFeatures,
     Erased,
+    Forbidden,
     NotReady,
     OutsideData,
+    TooMany,
     Unauthorised,
     UnknownCustomer,
     UnknownQuestion,
@@ -26,12 +28,14 @@ from serving.strict import BadRequest
 _log = logging.getLogger(__name__)
 STATUS: dict[type[ZhikeError], int] = {
     Unauthorised: 401,
+    Forbidden: 403,
     UnknownCustomer: 404,
     UnknownQuestion: 404,
     UnknownRecord: 404,
     Erased: 410,
     BadFeatures: 422,
     OutsideData: 422,
+    TooMany: 429,
     NotReady: 503,
     AdditivityBroken: 500,
 }
@@ -43,12 +47,14 @@ HEADERS: dict[int, dict[str, str]] = {
 _TITLES = {
     400: "Bad request",
     401: "Not authorised",
+    403: "Forbidden",
     404: "Not found",
     405: "Method not allowed",
     410: "Gone",
     413: "Too large",
     415: "Unsupported media type",
     422: "Not valid",
+    429: "Too many",
     500: "Internal error",
     503: "Not ready",
 }
@@ -74,7 +80,9 @@ def told(request: Request, error: Exception) -> Response:
     status = next((s for kind, s in STATUS.items() if isinstance(error, kind)), 500)
     if status >= 500 and isinstance(error, ZhikeError):
         _log.error("%s: %s", type(error).__name__, error)
-    return problem(status, str(error) if status < 500 or status == 503 else "internal error")
+    after = {"Retry-After": str(error.after)} if isinstance(error, TooMany) else None
+    shown = str(error) if status < 500 or status == 503 else "internal error"
+    return problem(status, shown, after)
 
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:

@@ -6,8 +6,10 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from serving.access.fields import shown
+from serving.access.forms import SeenAnswer
 from serving.answering import answer
-from serving.api.shared import Known, Scoring, Store, body
+from serving.api.shared import Scoring, Store, Visiting, body
 from serving.inline import InlineAnswer, answer_inline
 from serving.reasons import Language
 from serving.scoring import Answer
@@ -68,17 +70,21 @@ class InlineResponse(InlineAnswer):
 
 @routes.post("/scores", openapi_extra=body(ScoreRequest), response_model_exclude_none=True)
 def scores(
-    who: Known,
+    visit: Visiting,
     scorer: Scoring,
     store: Store,
     asked: Annotated[ScoreRequest, Depends(strict(ScoreRequest))],
-) -> ScoreResponse | InlineResponse:
+) -> ScoreResponse | InlineResponse | SeenAnswer:
     """Scores of a known customer, or of features that are sent, with exact reasons."""
+    who = visit.who
     if asked.features is not None:
+        visit.questions(asked.model, explained=True)
         told, sequence = answer_inline(
             scorer, store, asked.model, asked.features, language=asked.language, actor=who.name
         )
-        return InlineResponse(audit=sequence, **dict(told))
+        return shown(InlineResponse(audit=sequence, **dict(told)), who.roles)
+    visit.customer(asked.customer_id)
+    visit.questions(*asked.questions)
     given, sequence = answer(
         scorer,
         store,
@@ -87,4 +93,4 @@ def scores(
         language=asked.language,
         actor=who.name,
     )
-    return ScoreResponse(audit=sequence, **dict(given))
+    return shown(ScoreResponse(audit=sequence, **dict(given)), who.roles)

@@ -4,12 +4,15 @@ import logging
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
 from data.database import Database
 from data.errors import NotReady
+from serving.access.gate import Gate, Visit
+from serving.access.roles import Caller
+from serving.access.rules import VERSION
 from serving.api.problems import Problem
-from serving.keys import Caller, caller
 from serving.scoring import Scorer
 
 _log = logging.getLogger(__name__)
@@ -32,17 +35,42 @@ Scoring = Annotated[Scorer, Depends(_scorer)]
 Store = Annotated[Database, Depends(_database)]
 
 
-def known_caller(store: Store, authorization: Annotated[str | None, Header()] = None) -> Caller:
+async def visiting(
+    request: Request, authorization: Annotated[str | None, Header()] = None
+) -> Visit:
+    """Who calls this route, let in by its rule; the one guard of everything under the version."""
+    gate: Gate = request.app.state.gate
+    address = request.client.host if request.client else ""
     try:
-        return caller(store, authorization)
+        who = gate.remembered(authorization)
+        if who is None:
+            who = await run_in_threadpool(gate.identified, authorization, address)
+        gate.rate.count(who.client)
+        path = _template(request)
+        visit = gate.visit(who, request.method, path)
+        if visit is None:
+            await run_in_threadpool(gate.denied, who, f"{request.method} {path}", "route")
+            raise AssertionError  # denied always raises
+        return visit
     except NotReady as error:
         _log.error("%s", error)
         raise NotReady("keys cannot be checked now; try again soon.") from None  # to a stranger
 
 
-Known = Annotated[Caller, Depends(known_caller)]
+def _template(request: Request) -> str:
+    """The route's path as the rules write it; a router within the version leaves its name out."""
+    path: str = request.scope["route"].path
+    return path if path.startswith(f"{VERSION}/") else f"{VERSION}{path}"
+
+
+async def _caller(visit: Annotated[Visit, Depends(visiting)]) -> Caller:
+    return visit.who
+
+
+Visiting = Annotated[Visit, Depends(visiting)]
+Known = Annotated[Caller, Depends(_caller)]
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem} for status in (400, 401, 404, 410, 413, 415, 422, 503)
+    status: {"model": Problem} for status in (400, 401, 403, 404, 410, 413, 415, 422, 429, 503)
 }
 
 

@@ -15,8 +15,9 @@ from data.audit import first_broken
 from data.database import Database
 from data.errors import NotReady, ZhikeError
 from data.schema import API_KEYS, AUDIT
+from serving.access import keys
+from serving.access.keys import PREFIX, make_key
 from serving.api.app import application
-from serving.keys import PREFIX, make_key
 from serving.scoring import MODELS, Scorer
 from tests.serving.conftest import knocking
 from training.labels import EXTRAPOLATED, OFFERED, SCORABLE
@@ -97,7 +98,7 @@ REFUSAL = {
     "type": "about:blank",
     "title": "Not authorised",
     "status": 401,
-    "detail": "no valid API key: send 'Authorization: Bearer KEY'; ./zhike serving key makes one.",
+    "detail": keys.REFUSAL,
 }
 
 

@@ -12,8 +12,8 @@ from data.audit import first_broken, payload_of, record_of
 from data.database import Database
 from data.errors import ReleaseError
 from data.schema import AUDIT
+from serving.access.keys import make_key
 from serving.inline import inline, load_tables
-from serving.keys import make_key
 from serving.scoring import Model, Scorer
 from tests.serving.conftest import knocking
 from tests.serving.test_replay import fresh

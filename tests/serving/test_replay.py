@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from serving.keys import make_key
 from starlette.testclient import TestClient
 
 from data import audit
@@ -24,7 +25,6 @@ from data.settings import settings
 from serving import recording
 from serving.answering import answer
 from serving.changes import change
-from serving.keys import make_key
 from serving.moves import Asked, why_moved
 from serving.refusals import refusal
 from serving.replay import replay
