@@ -28,6 +28,7 @@ from serving.keys import make_key
 from serving.moves import IN_ALL, Asked, moved_by, why_moved
 from serving.reasons import Language, said
 from serving.refusals import Jurisdiction, refusal
+from serving.releases import Served
 from serving.scoring import Scorer
 from serving.service import listen, serve
 from serving.stress import stress
@@ -269,10 +270,13 @@ def serve_api(
 ) -> None:
     """Serve the API until stopped."""
     listener = listen(host, port)
-    scorer, database = Scorer.load(load_tables(release or [])), migrated()
+    database = migrated()
+    served = Served.open(database, load_tables(release or []))
+    for fault in served.degraded:
+        note(fault)
     shown = listener.getsockname()
     out.print(f"serving on http://{shown[0]}:{shown[1]}")
-    serve(listener, scorer, database)
+    serve(listener, served, database)
 
 
 @app.command("key")

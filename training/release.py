@@ -313,7 +313,7 @@ def champion(name: str) -> Path | None:
     try:
         pointer = json.loads(path.read_text())
         version, digest = str(pointer["version"]), str(pointer["release"])
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         raise ReleaseError(f"{path} is damaged; promote a version again.") from None
     if not version.isalnum():
         raise ReleaseError(f"{path} names the impossible version {version!r}.")

@@ -11,17 +11,19 @@ from data.errors import ZhikeError
 from serving.api import changes, health, scores
 from serving.api.problems import told
 from serving.api.shared import PROBLEMS, known_caller
+from serving.releases import Served
 from serving.scoring import Scorer
 from serving.strict import BadRequest
 
 VERSION_1 = (scores.routes, changes.routes)
 
 
-def application(scorer: Scorer, database: Database) -> FastAPI:
-    """The service over a scorer and a database."""
+def application(scorer: Scorer | Served, database: Database) -> FastAPI:
+    """The service over a scorer, or over releases that are swapped, and a database."""
     # The built-in description and the redirects to a path with another slash know no keys.
     app = FastAPI(title="Zhike", version="1", openapi_url=None, redirect_slashes=False)
-    app.state.scorer, app.state.database = scorer, database
+    app.state.scorer = scorer if isinstance(scorer, Served) else Served(scorer, database)
+    app.state.database = database
     first = APIRouter(prefix="/v1", dependencies=[Depends(known_caller)], responses=PROBLEMS)
     for routes in VERSION_1:
         first.include_router(routes)

@@ -10,6 +10,7 @@ from data.database import Database
 from data.errors import NotReady
 from serving.api.problems import Problem
 from serving.keys import Caller, caller
+from serving.releases import Served
 from serving.scoring import Scorer
 
 _log = logging.getLogger(__name__)
@@ -19,8 +20,8 @@ Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{0,64}$")]
 
 
 def _scorer(request: Request) -> Scorer:
-    scorer: Scorer = request.app.state.scorer
-    return scorer
+    served: Served = request.app.state.scorer
+    return served.current  # once a request, whatever is swapped in meanwhile
 
 
 def _database(request: Request) -> Database:
