@@ -167,9 +167,9 @@ def margins_of_library(found: Release) -> tuple[str, ...]:
     """The margins of the golden rows as LightGBM gives them, in hexadecimal."""
     import lightgbm
 
-    booster = lightgbm.Booster(model_str=found.model, params={"verbosity": -1})
-    margins = booster.predict(found.golden_rows, raw_score=True, num_threads=1)
-    return tuple(float(margin).hex() for margin in margins)
+    booster = lightgbm.Booster(model_str=found.model)
+    margins = np.asarray(booster.predict(found.golden_rows, raw_score=True, num_threads=1))
+    return tuple(margin.hex() for margin in margins.tolist())
 
 
 if __name__ == "__main__":
