@@ -52,7 +52,7 @@ def test_a_strangers_signature_is_refused(written: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "why"),
+    "change, why",
     [
         (lambda s: s["signatures"][0].update(actor="ben"), "not registered"),
         (lambda s: s["signatures"][0].update(key=STRANGER.public_key), "not registered"),
