@@ -16,6 +16,7 @@ import uvicorn
 
 from data.database import Database
 from data.settings import settings
+from serving import canary
 from serving.answering import answer
 from serving.api.app import application
 from serving.keys import make_key
@@ -50,7 +51,8 @@ def swapped(
     about = found.card.model_copy(update={"version": "shifted"})
     text = shifted.model_to_string(num_iteration=-1)
     release.write(about, text, found.golden_rows, found.report)
-    life.sign(database, churn / "shifted", actors.actor(database, "ann"))
+    other = life.sign(database, churn / "shifted", actors.actor(database, "ann"))
+    assert set(canary.try_out([found, other]).values()) == {""}
     yield database, found.card.version
     database.engine.dispose()
 
