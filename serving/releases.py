@@ -52,6 +52,7 @@ class Served:
         self._keys: Keys = {}
         self._stamps: dict[str, Stamp] = {}
         self._refused: dict[str, Refused] = {}
+        self._stuck = False
         self._pinned: OrderedDict[str, Model] = OrderedDict()
         self._lines: dict[str, tuple[float, dict[str, str]]] = {}
         self._lock, self._lock_of_pinned = threading.Lock(), threading.Lock()
@@ -77,7 +78,8 @@ class Served:
     @property
     def degraded(self) -> list[str]:
         """What does not answer as it was told to, in words that name no folder."""
-        return [f"{name}: {self._state(name)}" for name in sorted(self._refused)]
+        stuck = ["releases: they cannot be looked at, see the log"] if self._stuck else []
+        return [f"{name}: {self._state(name)}" for name in sorted(self._refused)] + stuck
 
     def _state(self, name: str) -> str:
         now = self.current.models.get(name)
@@ -105,8 +107,11 @@ class Served:
         while not stop.wait(every):
             try:
                 self.refresh()
+                self._stuck = False
             except Exception:  # noqa: BLE001  # the models in memory go on answering
-                _log.exception("the releases cannot be looked at")
+                if not self._stuck:  # once, not every second
+                    _log.exception("the releases cannot be looked at")
+                self._stuck = True
 
     def refresh(self) -> bool:
         """Take up what the pointers say now; returns whether other models answer.
@@ -170,7 +175,7 @@ class Served:
 
     def _refuse(self, name: str, stamp: Stamp, why: str) -> None:
         self._refused[name] = Refused(stamp, why)
-        _log.error("%s of %s (%s)", self._state(name), name, why.rstrip("."))
+        _log.error("%s: %s (%s)", name, self._state(name), why.rstrip("."))
 
     def pinned(self, name: str, version: str) -> Model:
         """A version of a model that answers, or that answered before and was not taken back.

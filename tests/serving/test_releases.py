@@ -16,11 +16,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from data import audit
 from data.database import Database
-from data.errors import ReleaseError, UnknownQuestion
+from data.errors import NotReady, ReleaseError, UnknownQuestion
 from data.settings import settings
 from data.warehouse import canonical_json, replace_file
 from serving import canary
 from serving.releases import Served
+from tests.serving.test_swaps import waited_for
 from tests.training.sealing import digested, sealed
 from tests.training.test_fit import FEATURES
 from tests.training.test_release import MODEL, ROWS, card
@@ -181,6 +182,20 @@ def test_f44_a_damaged_release_is_refused_unparsed_and_the_old_one_answers(
 def test_f44_the_damaged_files_are_two_hundred() -> None:
     assert sum(OFTEN.values()) == 200
     assert OFTEN.keys() == KINDS.keys()
+
+
+def test_a_watcher_that_cannot_look_says_so_and_goes_on(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise NotReady("releases cannot be tried")
+
+    with monkeypatch.context() as broken, served.watching(every=0.01):
+        broken.setattr(served, "refresh", fails)
+        waited_for(lambda: served.degraded != [])
+        broken.undo()
+        waited_for(lambda: served.degraded == [])
+    assert "churn" in served.current.models
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"release":"x","version":"../../etc"}'])

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,10 @@ def asking(
     return told
 
 
+def answers(served: Served, version: str) -> bool:
+    return served.current.models["churn"].release.card.version == version
+
+
 def waited_for(holds: Callable[[], bool]) -> None:
     until = time.monotonic() + 60
     while not holds():
@@ -119,9 +124,7 @@ def test_f43_releases_swapped_under_load_fail_no_request_and_mix_no_answer(
             for swap in range(swaps):
                 version = ("shifted", first)[swap % 2]
                 release.point_champion("churn", version)
-                waited_for(
-                    lambda to=version: served.current.models["churn"].release.card.version == to
-                )
+                waited_for(partial(answers, served, version))
         finally:
             stop.set()
         told = [one for client in asked for one in client.result()]

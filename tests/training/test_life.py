@@ -212,7 +212,7 @@ def test_f32_credit_risk_needs_another_person_than_its_trainer(
     database: Database, register: Register, ann: Actor, ben: Actor
 ) -> None:
     version = register("credit_risk")
-    with pytest.raises(RegistryError, match="nobody has signed it.*no trainer has signed"):
+    with pytest.raises(RegistryError, match=r"nobody has signed it.*no trainer has signed"):
         life.promote(database, "credit_risk", version, actor="carl")
     life.sign_as_trainer(database, "credit_risk", version, ann)
     with pytest.raises(RegistryError, match="only ann, who trained it"):
