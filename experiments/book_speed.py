@@ -36,7 +36,7 @@ from serving.book.parts import Parts, matrix
 from serving.book.ranking import codes
 from serving.book.run import snapshot_of
 from serving.scoring import Scorer
-from training import actors, release
+from training import actors, life, release
 from training.labels import SCORABLE
 from training.run import Trained, train
 
@@ -100,9 +100,11 @@ def taught(home: Path, customers: int) -> None:
     simulate(files, customers=customers, months=LEARNT_OVER, seed=SEED)
     load(open_source("simulated", files), Warehouse())
     shutil.rmtree(files)
-    trainer = actors.available(migrated(), "trainer")
+    database = migrated()
+    trainer = actors.available(database, "trainer")
     for outcome in train(Warehouse(), trainer=trainer.name):
         if isinstance(outcome, Trained):
+            life.sign_as_trainer(database, outcome.name, outcome.version, trainer)
             release.point_champion(outcome.name, outcome.version)
 
 

@@ -29,6 +29,7 @@ from serving.inline import load_tables
 from serving.moves import IN_ALL, Asked, moved_by, why_moved
 from serving.reasons import Language, said
 from serving.refusals import Jurisdiction, refusal
+from serving.releases import Served
 from serving.replay import replay
 from serving.scoring import Scorer
 from serving.service import listen, serve
@@ -271,10 +272,13 @@ def serve_api(
 ) -> None:
     """Serve the API until stopped."""
     listener = listen(host, port)
-    scorer, database = Scorer.load(load_tables(release or [])), migrated()
+    database = migrated()
+    served = Served.open(database, load_tables(release or []))
+    for fault in served.degraded:
+        note(fault)
     shown = listener.getsockname()
     out.print(f"serving on http://{shown[0]}:{shown[1]}")
-    serve(listener, scorer, database)
+    serve(listener, served, database)
 
 
 app.add_typer(access.keys, name="key")

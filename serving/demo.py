@@ -25,6 +25,7 @@ from serving.access.keys import make_key
 from serving.access.roles import Role
 from serving.answering import answer, as_json
 from serving.book import BookRun, score_book
+from serving.releases import Served
 from serving.scoring import Answer, Score, Scorer
 from serving.service import listen, serve
 from serving.standings import why_not
@@ -84,7 +85,7 @@ def demo(
         key = _local_key(database)
         host, number = listener.getsockname()[:2]
         _show_curl(host, number, key, given.customer_id)
-        serve(listener, scorer, database)
+        serve(listener, Served.open(database), database)
 
 
 def _plan(source: str, folder: Path | None, customers: int, months: int, seed: int) -> Plan:

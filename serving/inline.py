@@ -10,6 +10,7 @@ from data.errors import ReleaseError, UnknownQuestion
 from serving.reasons import Language
 from serving.recording import PURPOSE, record
 from serving.scoring import Model, Score, Scorer
+from training.seal import Keys
 from training.tables.columns import Value, coded
 
 
@@ -22,15 +23,18 @@ class InlineAnswer(BaseModel):
     remarks: list[str]
 
 
-def load_tables(folders: Sequence[Path]) -> dict[str, Model]:
+def load_tables(folders: Sequence[Path], keys: Keys | None = None) -> dict[str, Model]:
     """Model name -> model of each release folder of a table.
+
+    Args:
+        keys: of registered actors; by default those of the database in force.
 
     Raises:
         ReleaseError: a folder that holds no such release, or two of one name.
     """
     found: dict[str, Model] = {}
     for folder in folders:
-        model = Model.load(folder)
+        model = Model.load(folder, keys)
         card = model.release.card
         if not card.columns:
             raise ReleaseError(

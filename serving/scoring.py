@@ -11,15 +11,18 @@ from typing import Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from data.database import Database
 from data.errors import NotReady, ReleaseError, UnknownQuestion
 from data.settings import settings
 from features.definition import Array
 from serving.credit import CreditRisk, credit
 from serving.reasons import Language, Reason, Told, column_reasons, impact_of_a_unit, reasons
+from training.actors import registered
 from training.labels import SCORABLE
 from training.losses import Exposure
 from training.recipes import QUESTIONS, recipes
 from training.release import Release, champions, not_trained, read
+from training.seal import Keys
 
 os.environ.setdefault("NUMBA_CACHE_DIR", str(settings().home / "cache" / "numba"))
 
@@ -30,7 +33,21 @@ MODELS = {
     question: [r.name for r in recipes(()) if r.label.question == question]
     for question in QUESTIONS
 }
+NO_CHAMPION = "no model is champion yet; ./zhike training train --promote makes some."
 NAMES = [name for names in MODELS.values() for name in names]
+
+
+def registered_keys() -> Keys:
+    """The public keys of all actors in the database that the settings name.
+
+    Raises:
+        NotReady: the database does not answer.
+    """
+    database = Database()
+    try:
+        return registered(database)
+    finally:
+        database.engine.dispose()
 
 
 class AtHorizon(BaseModel):
@@ -92,13 +109,26 @@ class Model:
     explainer: Explainer
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Load a release: digests first, our own parser next, golden rows before any answer.
+    def load(cls, folder: Path, keys: Keys | None = None) -> Self:
+        """Load a release: digests and signatures first, our own parser next, then golden rows.
+
+        Args:
+            keys: registered actor -> public key; by default those of the database in force.
 
         Raises:
-            ReleaseError: the release is damaged, or does not give its golden margins.
+            ReleaseError: the release is damaged, not signed by a registered actor, or does not
+                give its golden margins.
         """
-        release = read(folder)
+        return cls.of(read(folder, registered_keys() if keys is None else keys))
+
+    @classmethod
+    def of(cls, release: Release) -> Self:
+        """A release that was verified, ready to answer once it gives its golden margins.
+
+        Raises:
+            ReleaseError: it does not, or its trees and its card disagree.
+        """
+        folder = release.folder
         explainer = Explainer(
             Forest.from_text(release.model), cache=settings().home / "cache" / "tables"
         )
@@ -248,11 +278,13 @@ class Scorer:
 
         Raises:
             NotReady: there is none.
-            ReleaseError: one is damaged.
+            ReleaseError: one is damaged or not signed by a registered actor.
         """
-        found = {name: Model.load(folder) for name, folder in champions().items()}
-        if not found and not tables:
-            raise NotReady("no model is champion yet; ./zhike training train --promote makes some.")
+        folders = champions()
+        if not folders and not tables:
+            raise NotReady(NO_CHAMPION)
+        keys = registered_keys() if folders else {}
+        found = {name: Model.load(folder, keys) for name, folder in folders.items()}
         return cls(found, not_trained(), tables)
 
     @staticmethod

@@ -8,7 +8,7 @@ from data.audit import committing
 from data.database import Database
 from data.errors import ConfigurationError
 from serving.api.app import application
-from serving.scoring import Scorer
+from serving.releases import Served
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -38,15 +38,15 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(listener: socket.socket, scorer: Scorer, database: Database) -> None:
-    """Serve until stopped."""
+def serve(listener: socket.socket, served: Served, database: Database) -> None:
+    """Serve until stopped; releases that are promoted meanwhile are swapped in."""
     config = uvicorn.Config(
-        application(scorer, database),
+        application(served, database),
         log_level="warning",
         access_log=False,
         server_header=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=20,
     )
-    with committing(database):
+    with committing(database), served.watching():
         uvicorn.Server(config).run(sockets=[listener])

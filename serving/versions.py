@@ -2,7 +2,6 @@
 
 import json
 from datetime import date
-from pathlib import Path
 from typing import Literal
 
 from data import audit
@@ -10,7 +9,8 @@ from data.database import Database
 from data.errors import ReleaseError, UnknownQuestion
 from data.settings import settings
 from serving.scoring import Model, Scorer
-from training.release import of_digest
+from training.actors import registered
+from training.release import Release, of_digest, read
 
 Grounds = Literal["book", "asked for", "answers now"]
 
@@ -32,7 +32,7 @@ def answering_on(
         folder = settings().releases / named / wanted
         if not wanted.isalnum() or not folder.is_dir():
             raise UnknownQuestion(f"there is no such version of {named}.")
-        return _loaded(scorer, named, folder), "asked for"
+        return _loaded(scorer, named, read(folder, registered(database))), "asked for"
     digest = _digest_of_book(database, named, day)
     if digest is None:
         return scorer.trained(named), "answers now"
@@ -43,14 +43,14 @@ def answering_on(
             f"the release of {named} that scored the book of {day} is gone; restore it, or name a"
             " version."
         ) from None
-    return _loaded(scorer, named, found.folder), "book"
+    return _loaded(scorer, named, found), "book"
 
 
-def _loaded(scorer: Scorer, named: str, folder: Path) -> Model:
-    """The model of a folder; the one in memory where it is the same."""
+def _loaded(scorer: Scorer, named: str, found: Release) -> Model:
+    """The model of a release; the one in memory where it is the same."""
     now = scorer.models.get(named)
-    same = now is not None and now.release.folder.resolve() == folder.resolve()
-    return now if now is not None and same else Model.load(folder)
+    same = now is not None and now.release.digest == found.digest
+    return now if now is not None and same else Model.of(found)
 
 
 def _digest_of_book(database: Database, named: str, day: date) -> str | None:

@@ -1,12 +1,14 @@
 """Commands of the training floor: train, sync, sign, approve, promote, roll back, retire, list."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from data.database import Database, migrated
 from data.errors import ConfigurationError, RegistryError, TrainingError
+from data.settings import settings
 from data.terminal import application, note, out, plain, progress, run, show_table
 from data.warehouse import Warehouse
 from training import actors, life
@@ -21,7 +23,9 @@ app = application("Train the questions, promote versions, show models.")
 
 
 Promote = Annotated[bool, typer.Option("--promote", help="Promote what passes its gates.")]
-Trainer = Annotated[str, typer.Option("--actor", help="Who trains, and signs the versions.")]
+Trainer = Annotated[
+    str, typer.Option("--actor", help="Who trains, and signs the versions; default: operator.")
+]
 Operator = Annotated[str, typer.Option("--actor", help="Who does it, for the audit chain.")]
 Search = Annotated[
     int, typer.Option("--search", min=0, help="Trials of a search for better parameters.")
@@ -47,17 +51,16 @@ def train_question(
     if seconds and not search:
         raise ConfigurationError("--seconds limits a search; say how many trials with --search.")
     database = migrated()
-    trainer = actors.actor(database, actor) if actor else None
+    trainer = actors.actor(database, actor) if actor else actors.available(database, "operator")
     with progress("training") as report:
         seek = Seek(search, seconds) if search else None
-        outcomes = train(Warehouse(), question, trainer=actor, report=report, seek=seek)
+        outcomes = train(Warehouse(), question, trainer=trainer.name, report=report, seek=seek)
     show_outcomes(outcomes)
     trained = [outcome for outcome in outcomes if isinstance(outcome, Trained)]
     for outcome in trained:
-        if trainer:
-            life.sign_as_trainer(database, outcome.name, outcome.version, trainer)
+        life.sign_as_trainer(database, outcome.name, outcome.version, trainer)
     if champion:
-        promote_all(database, trained, actor or "operator")
+        promote_all(database, trained, trainer.name)
     if not trained:
         raise TrainingError("nothing was trained; the reasons stand above.")
 
@@ -112,6 +115,21 @@ def make_actor(
     """Make a person's key: the private half in a file of their own, the public one registered."""
     path = actors.make_actor(migrated(), name)
     out.print(f"{name} signs with {path}; whoever has this file can sign as {name}", soft_wrap=True)
+
+
+@app.command("sign")
+def sign_release(
+    name: Annotated[str, typer.Argument(help="Model, or the folder of a table's release.")],
+    version: Annotated[str, typer.Argument(help="Its version; none with a folder.")] = "",
+    actor: Annotated[str, typer.Option(help="Who vouches for it.")] = "operator",
+) -> None:
+    """Vouch for a release that nobody has signed, or that comes from elsewhere."""
+    database = migrated()
+    signer = actors.actor(database, actor)
+    found = life.sign(
+        database, settings().releases / name / version if version else Path(name), signer
+    )
+    out.print(f"{actor} signed {plain(found.card.name)} version {found.card.version}")
 
 
 @app.command("approve")

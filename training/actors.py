@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -30,6 +29,11 @@ class Actor:
 
     name: str
     key: Ed25519PrivateKey = field(repr=False)
+
+    @property
+    def public_key(self) -> str:
+        """The public half, in hexadecimal."""
+        return self.key.public_key().public_bytes_raw().hex()
 
     def sign(self, message: bytes) -> str:
         """The signature, in hexadecimal."""
@@ -87,9 +91,10 @@ def actor(database: Database, name: str) -> Actor:
         raise Unauthorised(f"{path} is no private key.") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise Unauthorised(f"{path} is no Ed25519 key.")
-    if key.public_key().public_bytes_raw().hex() != public_key(database, name):
+    found = Actor(name, key)
+    if found.public_key != public_key(database, name):
         raise Unauthorised(f"{path} is not the key that is registered for {name}.")
-    return Actor(name, key)
+    return found
 
 
 def available(database: Database, name: str) -> Actor:
@@ -114,15 +119,8 @@ def public_key(database: Database, name: str) -> str | None:
     return found
 
 
-def signed_by(database: Database, name: str, message: bytes, signature: str) -> bool:
-    """Whether the registered key of ``name`` made this signature of the message."""
-    known = public_key(database, name)
-    if known is None:
-        return False
-    try:
-        Ed25519PublicKey.from_public_bytes(bytes.fromhex(known)).verify(
-            bytes.fromhex(signature), message
-        )
-    except (InvalidSignature, ValueError):
-        return False
-    return True
+def registered(database: Database) -> dict[str, str]:
+    """Name -> public key in hexadecimal, of every actor."""
+    with database.reading() as connection:
+        rows = connection.execute(sa.select(ACTORS.c.name, ACTORS.c.public_key)).all()
+    return {row.name: row.public_key for row in rows}

@@ -1,10 +1,9 @@
 """A version's life: signed by its trainer, approved, promoted, rolled back, retired; all audited."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from typing import Any, Literal
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -13,17 +12,17 @@ from data.database import Database
 from data.errors import RegistryError, ZhikeError
 from data.schema import MODEL_SIGNATURES
 from data.settings import settings
-from data.warehouse import Warehouse, canonical_json
+from data.warehouse import Warehouse
 from features.spine import extent
-from training import card, registry, release
-from training.actors import Actor, signed_by
+from training import card, registry, release, seal, succession
+from training.actors import Actor, registered
 from training.gates import Gate, GateReport, Verdict, gates
 from training.release import Release
+from training.seal import NEED_ANOTHER_PERSON, Role, holds
 
-Role = Literal["trainer", "approver"]
-NEED_ANOTHER_PERSON = ("credit_risk",)
 OLDEST_DAYS = 180
-PROMOTED, ROLLED_BACK, RETIRED = "model_promoted", "model_rolled_back", "model_retired"
+PROMOTED = succession.PROMOTED
+ROLLED_BACK, RETIRED = succession.ROLLED_BACK, succession.RETIRED
 APPROVED, REFUSED = "model_approved", "model_refused"
 
 
@@ -34,6 +33,7 @@ class Signature:
     role: Role
     actor: str
     signed_at: datetime
+    sealed: seal.Signed
 
 
 def read(name: str, version: str) -> Release:
@@ -58,6 +58,17 @@ def sign_as_trainer(database: Database, name: str, version: str, actor: Actor) -
     _sign(database, found, "trainer", actor)
 
 
+def sign(database: Database, folder: Path, actor: Actor) -> Release:
+    """Vouch for the release in a folder: as its trainer, or as the operator who has checked it.
+
+    Raises:
+        ReleaseError: there is no release, it is damaged, or its folder cannot be written.
+    """
+    found = release.read(folder)
+    _sign(database, found, "trainer" if found.card.trainer == actor.name else "operator", actor)
+    return found
+
+
 def approve(
     database: Database,
     name: str,
@@ -66,7 +77,7 @@ def approve(
     *,
     artefact: str = "",
     report: str = "",
-) -> Signature:
+) -> None:
     """Sign a version and its validation report, as another person than its trainer.
 
     Args:
@@ -89,10 +100,9 @@ def approve(
             )
     if actor.name == found.card.trainer:
         _refuse(database, actor.name, found, f"{actor.name} trained it and cannot approve it")
-    signature = _sign(database, found, "approver", actor)
+    _sign(database, found, "approver", actor)
     audit.append(database, kind=APPROVED, actor=actor.name, body=_facts(found))
     show(database, found)
-    return signature
 
 
 def vouch(database: Database, name: str, version: str, trainer: Actor, approver: Actor) -> None:
@@ -112,10 +122,18 @@ def signatures(database: Database, found: Release) -> list[Signature]:
     )
     with database.reading() as connection:
         rows = connection.execute(asked).all()
+    keys = registered(database)
     return [
-        Signature(row.role, row.actor, row.signed_at)
+        Signature(
+            row.role,
+            row.actor,
+            row.signed_at,
+            seal.Signed(
+                role=row.role, actor=row.actor, key=keys[row.actor], signature=row.signature
+            ),
+        )
         for row in rows
-        if signed_by(database, row.actor, _message(found, row.role), row.signature)
+        if holds(keys.get(row.actor, ""), _message(found, row.role), row.signature)
     ]
 
 
@@ -129,6 +147,7 @@ def examine(database: Database, name: str, version: str) -> GateReport:
     fixed = gates(found.card)
     approvers = [s.actor for s in _independent(database, found)]
     now = (
+        _signed(found, signatures(database, found)),
         _same_champion(found),
         _fresh(found),
         _not_retired(database, found),
@@ -154,6 +173,7 @@ def promote(database: Database, name: str, version: str, *, actor: str) -> GateR
     registry.promote(name, version)
     more = {"standing": report.standing, "before": before.card.version if before else None}
     audit.append(database, kind=PROMOTED, actor=actor, body=_facts(found) | more)
+    _seal(database, found)
     release.point_champion(name, version)
     show(database, found)
     return report
@@ -163,23 +183,28 @@ def rollback(database: Database, name: str, *, actor: str) -> str:
     """Let the version answer again that answered before; returns it.
 
     Raises:
-        RegistryError: no version answers, or none did before.
+        RegistryError: no version answers, none did before, or nobody has signed that one.
         ReleaseError: the version of before is damaged, or is another than was promoted.
     """
     now = release.answering(name)
     if now is None:
         raise RegistryError(f"no version of {name} answers; promote one.")
-    line, here = _line(database, name), (now.card.version, now.digest)
-    earlier = line[: line.index(here)] if here in line else []
+    order = succession.line(database, name)
+    here = (now.card.version, now.digest)
+    earlier = order[: order.index(here)] if here in order else []
     if not earlier:
         raise RegistryError(f"no version of {name} answered before version {here[0]}.")
     version, wanted = earlier[-1]
     found = read(name, version)
     if found.digest != wanted:
         _refuse(database, actor, found, "it is not the release that was promoted")
+    unsigned = _signed(found, signatures(database, found))
+    if unsigned.verdict == "refused":
+        _refuse(database, actor, found, unsigned.finding)
     registry.promote(name, version)
     body = _facts(found) | {"before": now.card.version}
     audit.append(database, kind=ROLLED_BACK, actor=actor, body=body)
+    _seal(database, found)
     release.point_champion(name, version)
     show(database, found)
     return version
@@ -213,7 +238,7 @@ def show(database: Database, found: Release) -> None:
     card.update_life(found.folder, found.digest, found.report_digest, sorted(lines))
 
 
-def _facts(found: Release) -> dict[str, Any]:
+def _facts(found: Release) -> dict[str, str]:
     return {
         "model": found.card.name,
         "version": found.card.version,
@@ -232,10 +257,10 @@ def _refuse(database: Database, actor: str, found: Release, why: str) -> None:
 
 
 def _message(found: Release, role: Role) -> bytes:
-    return canonical_json({"role": role, **_facts(found)}).encode()
+    return seal.message(role, **_facts(found))
 
 
-def _sign(database: Database, found: Release, role: Role, actor: Actor) -> Signature:
+def _sign(database: Database, found: Release, role: Role, actor: Actor) -> None:
     at = datetime.now(UTC)
     same = {
         "artefact": found.digest,
@@ -257,7 +282,13 @@ def _sign(database: Database, found: Release, role: Role, actor: Actor) -> Signa
                 signed_at=at,
             )
         )
-    return Signature(role, actor.name, at)
+    _seal(database, found)
+
+
+def _seal(database: Database, found: Release) -> None:
+    """Lay the signatures that hold beside the release, for whoever loads it."""
+    by = tuple(s.sealed for s in signatures(database, found))
+    seal.write(found.folder, seal.Seal(**_facts(found), signatures=by))
 
 
 def _independent(database: Database, found: Release) -> list[Signature]:
@@ -273,6 +304,15 @@ def _reviewed(gate: Gate, approvers: list[str]) -> Gate:
     if gate.verdict != "held" or not approvers:
         return gate
     return replace(gate, verdict="passed", finding=f"{gate.finding}; reviewed by {approvers[0]}")
+
+
+def _signed(found: Release, by: list[Signature]) -> Gate:
+    """Refused where the service would not load it."""
+    signers = list(dict.fromkeys(s.actor for s in by if s.role != "approver"))
+    if signers:
+        return Gate("signed", "passed", "by " + ", ".join(signers))
+    remedy = seal.remedy(found.folder)
+    return Gate("signed", "refused", f"nobody has signed it; {remedy}")
 
 
 def _same_champion(found: Release) -> Gate:
@@ -332,23 +372,3 @@ def _approved(database: Database, found: Release, approvers: list[str]) -> Gate:
             f" it with ./zhike training approve {found.card.name} {found.card.version} --actor NAME",
         )
     return Gate(name, "passed", f"trained by {found.card.trainer}, approved by {approvers[0]}")
-
-
-def _line(database: Database, name: str) -> list[tuple[str, str]]:
-    """Versions with their digests in the order in which each began to answer, without retired ones.
-
-    What was rolled back is no longer in the line.
-    """
-    line: list[tuple[str, str]] = []
-    for record in audit.records(database, (PROMOTED, ROLLED_BACK, RETIRED)):
-        body: Mapping[str, Any] = json.loads(record.body)
-        if body["model"] != name:
-            continue
-        one = (body["version"], body["release"])
-        if record.kind == ROLLED_BACK:
-            line = line[: line.index(one) + 1] if one in line else [one]
-        else:
-            line = [other for other in line if other != one]
-            if record.kind == PROMOTED:
-                line.append(one)
-    return line

@@ -5,6 +5,7 @@ releases/NAME/VERSION/model.txt     the calibrated booster, plain LightGBM text
                       golden.json   rows and the margins they must give, in hexadecimal
                       card.json     the validation report that an approval is a signature of
                       digests.json  SHA-256 of the four, and of all of them together
+                      signature.json  who vouches for these digests, see training.seal
                       card.html     card.json as a page, with the signatures that came later
 releases/NAME/champion.json         which version answers
 """
@@ -24,8 +25,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from data.errors import ReleaseError
 from data.settings import settings
-from data.warehouse import canonical_json, file_digest, flush, replace_file
+from data.warehouse import canonical_json, flush, replace_file
 from features.definition import Array
+from training import seal
 from training.conformal import Spread
 from training.tables.columns import Column
 from training.trees import Forest
@@ -125,7 +127,7 @@ def tree_names(count: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Release:
-    """A release whose digests hold."""
+    """A release whose digests hold, and whose ``signed`` signatures have been verified."""
 
     folder: Path
     card: ReleaseCard
@@ -135,6 +137,7 @@ class Release:
     digest: str
     report: dict[str, Any]
     report_digest: str
+    signed: tuple[seal.Signed, ...] = ()
 
 
 def write(
@@ -213,40 +216,58 @@ def _together(digests: dict[str, str]) -> str:
     return hashlib.sha256(canonical_json(digests).encode()).hexdigest()
 
 
-def read(folder: Path) -> Release:
+def read(folder: Path, keys: seal.Keys | None = None) -> Release:
     """Read a release after its digests hold; nothing of it is parsed before.
 
+    Args:
+        keys: registered actor -> public key; with them, the signatures have to hold as well.
+
     Raises:
-        ReleaseError: a file is missing or is not what the digests vouch for.
+        ReleaseError: a file is missing or is not what the digests vouch for, or a signature is
+            missing, does not hold or is a stranger's.
     """
     if not folder.is_dir():
         raise ReleaseError(f"there is no version {folder.name} of {folder.parent.name}.")
     digests = _digests(folder)
-    for name in FILES:
-        path = folder / name
-        if not path.is_file() or file_digest(path) != digests.get(name):
-            state = "damaged" if path.exists() else "missing"
-            raise ReleaseError(f"{path} is {state}; train again or restore the release.")
+    contents = {name: _content(folder / name, digests[name]) for name in FILES}
+    vouched = None
+    if keys is not None:
+        vouched = seal.verify(folder, digests["release"], digests["card.json"], keys)
     try:
-        about = ReleaseCard.model_validate_json((folder / "release.json").read_bytes())
-        golden = json.loads((folder / "golden.json").read_text())
-        rows = np.array([[float.fromhex(v) for v in row] for row in golden["rows"]])
-        report = json.loads((folder / "card.json").read_text())
-    except (ValidationError, ValueError, KeyError) as error:
+        about = ReleaseCard.model_validate_json(contents["release.json"])
+        golden = json.loads(contents["golden.json"])
+        found = Release(
+            folder=folder,
+            card=about,
+            model=contents["model.txt"].decode(),
+            golden_rows=np.array([[float.fromhex(v) for v in row] for row in golden["rows"]]),
+            golden_margins=tuple(golden["margins"]),
+            digest=digests["release"],
+            report=json.loads(contents["card.json"]),
+            report_digest=digests["card.json"],
+            signed=vouched.signatures if vouched else (),
+        )
+    except (ValidationError, ValueError, KeyError, TypeError) as error:
         raise ReleaseError(
             f"{folder} was written by another version of Zhike ({type(error).__name__});"
             " train again."
         ) from None
-    return Release(
-        folder=folder,
-        card=about,
-        model=(folder / "model.txt").read_text(),
-        golden_rows=rows,
-        golden_margins=tuple(golden["margins"]),
-        digest=digests["release"],
-        report=report,
-        report_digest=digests["card.json"],
-    )
+    if vouched and (vouched.model, vouched.version) != (about.name, about.version):
+        raise ReleaseError(f"{folder} is signed as {vouched.model[:40]!r}, which it is not.")
+    return found
+
+
+def _content(path: Path, digest: str) -> bytes:
+    """What a file holds: the very bytes that were checked."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise ReleaseError(f"{path} is missing; train again or restore the release.") from None
+    except OSError as error:
+        raise ReleaseError(f"{path} cannot be read ({error.strerror}).") from None
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise ReleaseError(f"{path} is damaged; train again or restore the release.")
+    return content
 
 
 def _digests(folder: Path) -> dict[str, str]:
@@ -292,7 +313,7 @@ def champion(name: str) -> Path | None:
     try:
         pointer = json.loads(path.read_text())
         version, digest = str(pointer["version"]), str(pointer["release"])
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         raise ReleaseError(f"{path} is damaged; promote a version again.") from None
     if not version.isalnum():
         raise ReleaseError(f"{path} names the impossible version {version!r}.")

@@ -13,18 +13,19 @@ from serving.access.rules import VERSION
 from serving.api import audit, changes, health, scores
 from serving.api.problems import told
 from serving.api.shared import PROBLEMS, visiting
+from serving.releases import Served
 from serving.scoring import Scorer
 from serving.strict import BadRequest
 
 VERSION_1 = (scores.routes, changes.routes, audit.routes)
 
 
-def application(scorer: Scorer, database: Database) -> FastAPI:
-    """The service over a scorer and a database."""
+def application(scorer: Scorer | Served, database: Database) -> FastAPI:
+    """The service over a scorer, or over releases that are swapped, and a database."""
     # The built-in description and the redirects to a path with another slash know no keys.
     app = FastAPI(title="Zhike", version="1", openapi_url=None, redirect_slashes=False)
-    app.state.scorer, app.state.database = scorer, database
-    app.state.gate = Gate(database)
+    app.state.scorer = scorer if isinstance(scorer, Served) else Served(scorer, database)
+    app.state.database, app.state.gate = database, Gate(database)
     first = APIRouter(prefix=VERSION, dependencies=[Depends(visiting)], responses=PROBLEMS)
     for routes in VERSION_1:
         first.include_router(routes)

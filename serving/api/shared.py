@@ -13,6 +13,7 @@ from serving.access.gate import Gate, Visit
 from serving.access.roles import Caller
 from serving.access.rules import VERSION
 from serving.api.problems import Problem
+from serving.releases import Served
 from serving.scoring import Scorer
 
 _log = logging.getLogger(__name__)
@@ -22,8 +23,8 @@ Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{0,64}$")]
 
 
 def _scorer(request: Request) -> Scorer:
-    scorer: Scorer = request.app.state.scorer
-    return scorer
+    served: Served = request.app.state.scorer
+    return served.current  # once a request, whatever is swapped in meanwhile
 
 
 def _database(request: Request) -> Database:

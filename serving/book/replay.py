@@ -44,7 +44,7 @@ def replay(database: Database, sequence: int, customer_id: str) -> list[Replayed
     """
     book, output = book_of(database, sequence)
     releases = book.inputs.releases
-    models = {name: Model.load(of_digest(name, releases[name]).folder) for name in releases}
+    models = {name: Model.of(of_digest(name, releases[name])) for name in releases}
     parts = Parts(book, models, threads=1)
     number, row = _place(book, parts, customer_id)
     profile = parts.profiles(number).slice(row, 1)

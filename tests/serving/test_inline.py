@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from starlette.testclient import TestClient
 
 from data.audit import first_broken, payload_of, record_of
@@ -18,12 +19,16 @@ from serving.scoring import Model, Scorer
 from tests.serving.conftest import knocking
 from tests.serving.test_replay import fresh
 from tests.training.mart import DECLARED, mart, written
+from tests.training.sealing import sealed
+from training.actors import Actor
 from training.tables.columns import Value
 from training.tables.preparing import Asked
 from training.tables.run import TableModel, train_table
 from training.trees import Forest
 
 NAME = "table.feature_mart"
+ANN = Actor("ann", Ed25519PrivateKey.generate())
+KEYS = {"ann": ANN.public_key}
 ROW: dict[str, Value] = {
     "負債 ratio, %": 61.5, "region": "east", "grade": 2, "digital": True, "visits": None,
 }  # fmt: skip
@@ -31,8 +36,8 @@ REPLAY = """
 import json, sys
 from pathlib import Path
 from serving.inline import inline, load_tables
-folder, payload = json.load(sys.stdin)
-model = load_tables([Path(folder)])[payload["model"]]
+folder, keys, payload = json.load(sys.stdin)
+model = load_tables([Path(folder)], keys)[payload["model"]]
 print(json.dumps(inline(model, payload["features"]).model_dump(mode="json")))
 """
 
@@ -44,12 +49,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> TableModel:
         DECLARED.replace('["sex"]', "[]").replace('"notes"', '"notes", "sex"'), "utf-8"
     )
     path = written(mart(), folder / "Feature mart.csv")
-    return train_table(Asked(path, "client", "y", folder / "out", declared=folder / "mart.toml"))
+    made = train_table(Asked(path, "client", "y", folder / "out", declared=folder / "mart.toml"))
+    sealed(made.folder, ANN, NAME, made.card.version)
+    return made
 
 
 @pytest.fixture(scope="module")
 def model(made: TableModel) -> Model:
-    return load_tables([made.folder])[NAME]
+    return load_tables([made.folder], KEYS)[NAME]
 
 
 @pytest.fixture
@@ -148,7 +155,7 @@ def test_an_inline_answer_is_replayed_from_its_record_bit_for_bit(
     sequence = ask(client, ROW).json()["audit"]
     payload = payload_of(store, sequence)
     assert json.loads(record_of(store, sequence).body)["releases"] == {NAME: model.release.digest}
-    again = fresh(REPLAY, stdin=json.dumps([str(made.folder), payload]))
+    again = fresh(REPLAY, stdin=json.dumps([str(made.folder), KEYS, payload]))
     assert again == payload["answer"]
     assert first_broken(store) is None
 
@@ -162,9 +169,9 @@ def test_inline_scores_are_the_same_on_every_database(database: Database, model:
 
 def test_two_releases_of_one_name_are_not_served(made: TableModel) -> None:
     with pytest.raises(ReleaseError, match=r"both called table\.feature_mart"):
-        load_tables([made.folder, made.folder])
+        load_tables([made.folder, made.folder], KEYS)
 
 
 def test_a_folder_that_is_no_release_is_not_served(tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match="missing or damaged"):
-        load_tables([tmp_path])
+        load_tables([tmp_path], KEYS)

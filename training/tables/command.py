@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
+from data.database import migrated
 from data.errors import ConfigurationError
 from data.terminal import out, plain, progress, show_table
+from training import actors, life
 from training.judge import Judgement
 from training.tables.preparing import QUESTIONS, Asked, Question
 from training.tables.run import TableModel, train_table
@@ -28,6 +30,7 @@ def table(
         typer.Option(help="Use a column though it looks like a leak, or is protected."),
     ] = None,
     name: Annotated[str, typer.Option(help="Name of the model; default: the file's.")] = "",
+    actor: Annotated[str, typer.Option(help="Who trains and signs; default: operator.")] = "",
 ) -> None:
     """Train a model on a bank's own table of features; the last line is JSON."""
     asked = Asked(
@@ -41,8 +44,11 @@ def table(
         allowed=tuple(allow or ()),
         name=name,
     )
+    database = migrated()
+    signer = actors.actor(database, actor) if actor else actors.available(database, "operator")
     with progress("table") as report:
         made = train_table(asked, report)
+    life.sign(database, made.folder, signer)
     show(made)
     print(json.dumps(made.summary(), allow_nan=False))
 
