@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 
+from pydantic_core import to_json
+
 from data import audit
 from data.database import Database
-from data.warehouse import canonical_json
+from data.warehouse import JsonText, canonical_json
 from features.reason_groups import version
 from serving.publication import manifest_now, published
 from serving.reasons import Language
-from serving.scoring import Answer, Scorer, recorded
+from serving.scoring import Answer, Profile, Scorer, recorded
 from training.losses import as_json as exposure_as_json
 from training.recipes import QUESTIONS
+
+REASONS = version()  # nothing changes it while a process runs
 
 
 def answer(
@@ -30,26 +34,31 @@ def answer(
     scorer.named(questions)
     profile, snapshot = published(database, customer_id, manifest_now())
     given = scorer.answer(profile, questions, language)
-    releases = {name: model.release.digest for name, model in scorer.models.items()}
     record = audit.append(
         database,
         kind="answer",
         actor=actor,
         body={
             "snapshot": snapshot,
-            "releases": releases,
+            "releases": scorer.digests,
             "questions": list(questions),
             "language": language,
-            "reasons": version(),
+            "reasons": REASONS,
         },
-        payload={
-            "customer_id": customer_id,
-            **recorded(profile.features, profile.vector),
-            "exposure": exposure_as_json(profile.exposure),
-            "answer": given.model_dump(mode="json"),
-        },
+        payload=_payload(profile, given),
     )
     return given, record.sequence
+
+
+def _payload(profile: Profile, given: Answer) -> JsonText:
+    """What is recorded beside the chain, as text: pydantic writes numbers ten times faster."""
+    told = {
+        "answer": given,
+        "customer_id": profile.customer_id,
+        "exposure": exposure_as_json(profile.exposure),
+        **recorded(profile.features, profile.vector),
+    }
+    return JsonText(to_json(told).decode())
 
 
 def as_json(given: Answer) -> str:

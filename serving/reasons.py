@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -125,12 +126,25 @@ def reasons(
         values: feature -> the customer's value, NaN where missing.
         typical: feature -> the median of the customers the model learnt from.
     """
-    members: dict[str, dict[str, float]] = {}
-    for name, push in contributions.items():
+    members = _members(tuple(contributions))
+    sums = {
+        group: math.fsum([contributions[name] for name in names])
+        for group, names in members.items()
+    }
+    return [
+        reason_of({name: contributions[name] for name in members[group]}, values, typical, told)
+        for group, _ in _strongest(sums)
+    ]
+
+
+@lru_cache(maxsize=64)
+def _members(features: tuple[str, ...]) -> dict[str, list[str]]:
+    """Group -> those of the features that belong to it."""
+    found: dict[str, list[str]] = {}
+    for name in features:
         if name in GROUP_OF:
-            members.setdefault(GROUP_OF[name].name, {})[name] = push
-    sums = {group: math.fsum(pushes.values()) for group, pushes in members.items()}
-    return [reason_of(members[group], values, typical, told) for group, _ in _strongest(sums)]
+            found.setdefault(GROUP_OF[name].name, []).append(name)
+    return found
 
 
 def reason_of(
@@ -253,7 +267,7 @@ def _named(group: ReasonGroup, feature: Reasons, language: Language) -> str:
 
 def said(words: Reasons, language: Language) -> str:
     """Words in a language."""
-    return {"en": words.en, "zh-TW": words.zh_tw, "zh-CN": words.zh_cn}[language]
+    return words.en if language == "en" else words.zh_tw if language == "zh-TW" else words.zh_cn
 
 
 def shown(value: float, unit: Unit, language: Language = "en") -> str:
