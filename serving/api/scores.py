@@ -2,12 +2,12 @@
 
 from typing import Annotated, Self
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from serving.answering import answer
-from serving.api.shared import Known, Scoring, Store, body
+from serving.api.shared import Known, Scoring, Store, body, written
 from serving.inline import InlineAnswer, answer_inline
 from serving.reasons import Language
 from serving.scoring import Answer
@@ -66,19 +66,21 @@ class InlineResponse(InlineAnswer):
     audit: int
 
 
-@routes.post("/scores", openapi_extra=body(ScoreRequest), response_model_exclude_none=True)
+@routes.post(
+    "/scores", openapi_extra=body(ScoreRequest), response_model=ScoreResponse | InlineResponse
+)
 def scores(
     who: Known,
     scorer: Scoring,
     store: Store,
     asked: Annotated[ScoreRequest, Depends(strict(ScoreRequest))],
-) -> ScoreResponse | InlineResponse:
+) -> Response:
     """Scores of a known customer, or of features that are sent, with exact reasons."""
     if asked.features is not None:
         told, sequence = answer_inline(
             scorer, store, asked.model, asked.features, language=asked.language, actor=who.name
         )
-        return InlineResponse(audit=sequence, **dict(told))
+        return written(told, sequence)
     given, sequence = answer(
         scorer,
         store,
@@ -87,4 +89,4 @@ def scores(
         language=asked.language,
         actor=who.name,
     )
-    return ScoreResponse(audit=sequence, **dict(given))
+    return written(given, sequence)
