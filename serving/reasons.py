@@ -128,7 +128,7 @@ def reasons(
     """
     members = _members(tuple(contributions))
     sums = {
-        group: math.fsum([contributions[name] for name in names])
+        group: math.fsum(map(contributions.__getitem__, names))
         for group, names in members.items()
     }
     return [
@@ -227,21 +227,25 @@ def _reason(name: str, push: float, value: float, typical: float | None, told: T
 
 def text(name: str, value: float, typical: float | None, direction: Direction, told: Told) -> str:
     """A reason as a sentence without a full stop, in the language asked for."""
-    feature, language = CATALOGUE[name], told.language
-    stands = f"{said(feature.reasons, language)} {shown(value, feature.unit, language)}"
-    group = _named(GROUP_OF[name], feature.reasons, language)
-    usual = None if typical is None else shown(typical, feature.unit, language)
-    return sentence(f"{group}{stands}", usual, direction, told)
+    language, unit = told.language, CATALOGUE[name].unit
+    stands = f"{_subject(name, language)} {shown(value, unit, language)}"
+    usual = None if typical is None else shown(typical, unit, language)
+    return sentence(stands, usual, direction, told)
+
+
+@lru_cache(maxsize=2_048)
+def _subject(name: str, language: Language) -> str:
+    """A feature behind the name of its group."""
+    feature = CATALOGUE[name].reasons
+    return f"{_named(GROUP_OF[name], feature, language)}{said(feature, language)}"
 
 
 def moved_text(name: str, before: float, after: float, language: Language) -> str:
     """Where a customer stood and stands, for a reason that moved a score."""
-    feature = CATALOGUE[name]
-    group = _named(GROUP_OF[name], feature.reasons, language)
-    ends = [shown(value, feature.unit, language) for value in (before, after)]
+    ends = [shown(value, CATALOGUE[name].unit, language) for value in (before, after)]
     same = before == after or (math.isnan(before) and math.isnan(after))
     told = f"{ends[0]}{said(_UNMOVED, language)}" if same else " → ".join(ends)
-    return f"{group}{said(feature.reasons, language)} {told}"
+    return f"{_subject(name, language)} {told}"
 
 
 def sentence(stands: str, usual: str | None, direction: Direction, told: Told) -> str:
