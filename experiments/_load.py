@@ -92,6 +92,7 @@ class _Driver:
     told: list[tuple[float, int, float]] = field(default_factory=list)
     opened: set["_Connection"] = field(default_factory=set)
     asking: int = 0
+    started: bool = False
     ending: bool = False
 
     def __post_init__(self) -> None:
@@ -101,7 +102,7 @@ class _Driver:
         self.loop = asyncio.get_running_loop()
         first = self.plan.connections if not self.plan.rate else min(16, self.plan.connections)
         await asyncio.gather(*(self._open() for _ in range(first)))
-        start = time.perf_counter()
+        start, self.started = time.perf_counter(), True
         if self.plan.rate:
             await self._pace(start)
         else:
@@ -164,7 +165,10 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.driver.opened.add(self)
-        self.driver.free(self) if self.driver.waiting else self.driver.idle.append(self)
+        if self.driver.started:
+            self.driver.free(self)
+        else:
+            self.driver.idle.append(self)
 
     def ask(self, request: bytes, since: float) -> None:
         self.since, self.busy = since, True

@@ -44,7 +44,8 @@ def programs() -> Path:
 def cluster() -> Iterator[str]:
     """The address of an empty database; the cluster is stopped and deleted afterwards."""
     found, owner = programs(), _owner()
-    who = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []} if owner else {}
+    user, group = (owner.pw_uid, owner.pw_gid) if owner else (None, None)
+    extra: list[int] | None = [] if owner else None
     # A socket's path may have 107 bytes: not under a long folder name.
     with tempfile.TemporaryDirectory(prefix="zhike-pg-", dir="/tmp") as name:
         folder = Path(name)
@@ -53,12 +54,12 @@ def cluster() -> Iterator[str]:
         subprocess.run(
             [found / "initdb", "--pgdata", folder / "data", "--username", "zhike", "--auth",
              "trust", "--encoding", "UTF8", "--locale", "C"],
-            check=True, capture_output=True, cwd=folder, **who,
+            check=True, capture_output=True, cwd=folder, user=user, group=group, extra_groups=extra,
         )  # fmt: skip
         with (folder / "log").open("wb") as log:
             server = subprocess.Popen(
                 [found / "postgres", "-D", folder / "data", "-k", folder, "-c", "listen_addresses="],
-                stdout=log, stderr=log, cwd=folder, **who,
+                stdout=log, stderr=log, cwd=folder, user=user, group=group, extra_groups=extra,
             )  # fmt: skip
         try:
             address = f"postgresql+psycopg://zhike@/postgres?host={folder}"
@@ -108,7 +109,8 @@ def copied(source: Database, target: Database) -> None:
 def _count_on(connection: sa.Connection, table: str, column: str) -> None:
     """Have the sequence behind a column go on after the highest number that was copied."""
     sequence = sa.func.pg_get_serial_sequence(table, column)
-    highest = sa.select(sa.func.max(sa.column(column))).select_from(sa.table(table))
+    numbers: sa.ColumnClause[int] = sa.column(column)
+    highest = sa.select(sa.func.max(numbers)).select_from(sa.table(table))
     found = connection.execute(sa.select(sequence, highest.scalar_subquery())).one()
     if None not in tuple(found):
         connection.execute(sa.select(sa.func.setval(*found)))

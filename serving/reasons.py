@@ -128,8 +128,7 @@ def reasons(
     """
     members = _members(tuple(contributions))
     sums = {
-        group: math.fsum(map(contributions.__getitem__, names))
-        for group, names in members.items()
+        group: math.fsum(map(contributions.__getitem__, names)) for group, names in members.items()
     }
     return [
         reason_of({name: contributions[name] for name in members[group]}, values, typical, told)
