@@ -19,7 +19,7 @@ from data.settings import CHECKOUT
 
 WORKERS = 2
 SERVE = ("-m", "serving", "serve", "--port", "0", "--workers", str(WORKERS))
-PATIENCE = 120.0  # seconds until a server answers
+PATIENCE = 300.0  # seconds until a server answers
 GRACE = 30.0  # seconds to stop by itself
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
