@@ -1,5 +1,7 @@
 """Where generated files go and the few switches that change behaviour."""
 
+import os
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import Field, ValidationError
@@ -95,6 +97,15 @@ def settings() -> Settings:
     Raises:
         ConfigurationError: a variable cannot be used; the message names it.
     """
+    return _read(tuple(map(os.environ.get, _VARIABLES)))
+
+
+_VARIABLES = [f"ZHIKE_{name}".upper() for name in Settings.model_fields]
+
+
+@lru_cache(maxsize=8)
+def _read(variables: tuple[str | None, ...]) -> Settings:
+    """The same variables are read once: every request asks."""
     try:
         return Settings()
     except ValidationError as error:

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from tempfile import gettempdir
@@ -131,16 +132,25 @@ class Warehouse:
         Raises:
             WarehouseError: the manifest cannot be read.
         """
+        return self._visible[0]
+
+    @property
+    def digest(self) -> str:
+        """Digest of the manifest that is visible now; costs a look at the file's stamp.
+
+        Raises:
+            WarehouseError: the manifest cannot be read.
+        """
+        return self._visible[1]
+
+    @property
+    def _visible(self) -> tuple[Manifest, str]:
         path = self.folder / "manifest.json"
-        if not path.exists():
-            return Manifest()
         try:
-            return Manifest.model_validate_json(path.read_bytes())
-        except ValueError as error:
-            raise WarehouseError(
-                f"{path} is damaged ({type(error).__name__}). The last good one is the newest"
-                f" file in {self.folder / 'manifests'}; copy it back."
-            ) from None
+            told = path.stat()
+        except FileNotFoundError:
+            return _NOTHING
+        return _manifest(path, (told.st_ino, told.st_size, told.st_mtime_ns, told.st_ctime_ns))
 
     def commit(self, manifest: Manifest) -> str:
         """Make ``manifest`` the visible one, keeping it under its digest; returns the digest."""
@@ -301,6 +311,22 @@ class Warehouse:
         return path
 
 
+_NOTHING = (Manifest(), Manifest().digest)
+
+
+@lru_cache(maxsize=8)
+def _manifest(path: Path, stamp: tuple[int, ...]) -> tuple[Manifest, str]:
+    """A manifest and its digest; a file is replaced, never altered, so its stamp tells it."""
+    try:
+        manifest = Manifest.model_validate_json(path.read_bytes())
+    except ValueError as error:
+        raise WarehouseError(
+            f"{path} is damaged ({type(error).__name__}). The last good one is the newest"
+            f" file in {path.parent / 'manifests'}; copy it back."
+        ) from None
+    return manifest, manifest.digest
+
+
 def _row_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
     waiting = schema.empty_table()
     for batch in batches:
@@ -393,6 +419,14 @@ def replace_file(path: Path, content: bytes) -> None:
         draft.unlink(missing_ok=True)
 
 
+class JsonText(str):
+    """JSON text that is kept as it is."""
+
+    __slots__ = ()
+
+
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no blanks, the form that digests are taken of."""
+    if isinstance(value, JsonText):
+        return value
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

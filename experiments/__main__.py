@@ -20,7 +20,9 @@ def names() -> list[str]:
 
 def options(parser: argparse.ArgumentParser, experiment: Callable[..., Any]) -> None:
     """One option for every argument of an experiment: ``quick`` by itself, others with a value."""
-    kinds: dict[Any, Any] = {int | None: int, float | None: float, Path | None: Path}
+    kinds: dict[Any, Any] = {
+        int | None: int, float | None: float, str | None: str, Path | None: Path
+    }  # fmt: skip
     for name, parameter in signature(experiment).parameters.items():
         if name == "quick":
             parser.add_argument("--quick", action="store_true", help="a small run, to see it work")

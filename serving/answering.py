@@ -1,15 +1,17 @@
 """Answer one customer's questions, and record the answer before it leaves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from data.database import Database
-from data.warehouse import canonical_json
+from data.warehouse import JsonText, canonical_json
 from features.reason_groups import version
 from serving.publication import manifest_now, published
 from serving.reasons import Language
 from serving.recording import PURPOSE, profile_payload, record
-from serving.scoring import Answer, Scorer
+from serving.scoring import Answer, Model, Profile, Scorer
 from training.recipes import QUESTIONS
+
+REASONS = version()  # nothing changes it while a process runs
 
 
 def answer(
@@ -37,14 +39,19 @@ def answer(
         "questions": list(questions),
         "untrained": {name: scorer.untrained.get(name) for name in named if name not in models},
         "language": language,
-        "reasons": version(),
+        "reasons": REASONS,
     }
-    payload = profile_payload(profile, models) | {"answer": given.model_dump(mode="json")}
     number = record(
-        database, "answer", models, about, payload,
+        database, "answer", models, about, _payload(profile, models, given),
         actor=actor, purpose=purpose, person=customer_id,
     )  # fmt: skip
     return given, number
+
+
+def _payload(profile: Profile, models: Mapping[str, Model], given: Answer) -> JsonText:
+    """What is recorded beside the chain, as text: pydantic writes an answer in a fifth of the time."""
+    told = canonical_json(profile_payload(profile, models))
+    return JsonText(f'{{"answer":{given.model_dump_json()},{told[1:]}')
 
 
 def as_json(given: Answer) -> str:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -125,12 +126,24 @@ def reasons(
         values: feature -> the customer's value, NaN where missing.
         typical: feature -> the median of the customers the model learnt from.
     """
-    members: dict[str, dict[str, float]] = {}
-    for name, push in contributions.items():
+    members = _members(tuple(contributions))
+    sums = {
+        group: math.fsum(map(contributions.__getitem__, names)) for group, names in members.items()
+    }
+    return [
+        reason_of({name: contributions[name] for name in members[group]}, values, typical, told)
+        for group, _ in _strongest(sums)
+    ]
+
+
+@lru_cache(maxsize=64)
+def _members(features: tuple[str, ...]) -> dict[str, list[str]]:
+    """Group -> those of the features that belong to it."""
+    found: dict[str, list[str]] = {}
+    for name in features:
         if name in GROUP_OF:
-            members.setdefault(GROUP_OF[name].name, {})[name] = push
-    sums = {group: math.fsum(pushes.values()) for group, pushes in members.items()}
-    return [reason_of(members[group], values, typical, told) for group, _ in _strongest(sums)]
+            found.setdefault(GROUP_OF[name].name, []).append(name)
+    return found
 
 
 def reason_of(
@@ -213,21 +226,25 @@ def _reason(name: str, push: float, value: float, typical: float | None, told: T
 
 def text(name: str, value: float, typical: float | None, direction: Direction, told: Told) -> str:
     """A reason as a sentence without a full stop, in the language asked for."""
-    feature, language = CATALOGUE[name], told.language
-    stands = f"{said(feature.reasons, language)} {shown(value, feature.unit, language)}"
-    group = _named(GROUP_OF[name], feature.reasons, language)
-    usual = None if typical is None else shown(typical, feature.unit, language)
-    return sentence(f"{group}{stands}", usual, direction, told)
+    language, unit = told.language, CATALOGUE[name].unit
+    stands = f"{_subject(name, language)} {shown(value, unit, language)}"
+    usual = None if typical is None else shown(typical, unit, language)
+    return sentence(stands, usual, direction, told)
+
+
+@lru_cache(maxsize=2_048)
+def _subject(name: str, language: Language) -> str:
+    """A feature behind the name of its group."""
+    feature = CATALOGUE[name].reasons
+    return f"{_named(GROUP_OF[name], feature, language)}{said(feature, language)}"
 
 
 def moved_text(name: str, before: float, after: float, language: Language) -> str:
     """Where a customer stood and stands, for a reason that moved a score."""
-    feature = CATALOGUE[name]
-    group = _named(GROUP_OF[name], feature.reasons, language)
-    ends = [shown(value, feature.unit, language) for value in (before, after)]
+    ends = [shown(value, CATALOGUE[name].unit, language) for value in (before, after)]
     same = before == after or (math.isnan(before) and math.isnan(after))
     told = f"{ends[0]}{said(_UNMOVED, language)}" if same else " → ".join(ends)
-    return f"{group}{said(feature.reasons, language)} {told}"
+    return f"{_subject(name, language)} {told}"
 
 
 def sentence(stands: str, usual: str | None, direction: Direction, told: Told) -> str:
@@ -253,7 +270,7 @@ def _named(group: ReasonGroup, feature: Reasons, language: Language) -> str:
 
 def said(words: Reasons, language: Language) -> str:
     """Words in a language."""
-    return {"en": words.en, "zh-TW": words.zh_tw, "zh-CN": words.zh_cn}[language]
+    return words.en if language == "en" else words.zh_tw if language == "zh-TW" else words.zh_cn
 
 
 def shown(value: float, unit: Unit, language: Language = "en") -> str:

@@ -20,7 +20,7 @@ def record(
     kind: str,
     models: Mapping[str, Model],
     about: Mapping[str, Any],
-    payload: Mapping[str, Any],
+    payload: Any,
     *,
     actor: str,
     purpose: str,

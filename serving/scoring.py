@@ -5,10 +5,12 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from data.database import Database
@@ -149,7 +151,7 @@ class Model:
 
     def lacks(self, features: Collection[str]) -> str:
         """What a profile of some features lacks for this model; empty where it lacks nothing."""
-        missing = [name for name in self.release.card.profiled if name not in features]
+        missing = _missing(tuple(features), self.release.card.profiled)
         return f"the profile lacks {', '.join(missing[:3])}" if missing else ""
 
     def value(self, margin: float) -> float:
@@ -257,7 +259,7 @@ class Profile:
 
     def row(self, features: Sequence[str]) -> Array:
         """The values of some features, in their order."""
-        return self.vector[[self.features.index(name) for name in features]]
+        return self.vector[_places(self.features, tuple(features))]
 
 
 class Scorer:
@@ -271,6 +273,7 @@ class Scorer:
     ) -> None:
         self.models, self.untrained = dict(models), dict(untrained)
         self.tables = dict(tables or {})
+        self.digests = {name: model.release.digest for name, model in self.models.items()}
 
     @classmethod
     def load(cls, tables: Mapping[str, Model] | None = None) -> Self:
@@ -361,6 +364,19 @@ def not_fitting(model: Model, profile: Profile) -> str:
     name = model.release.card.name
     standing = profile.standing.get(name, "profile published before this model")
     return standing if standing != SCORABLE else model.lacks(profile.features)
+
+
+# Profiles of one publication have the same features, and a model always reads the same of them.
+@lru_cache(maxsize=64)
+def _places(features: tuple[str, ...], wanted: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    place = {name: number for number, name in enumerate(features)}
+    return np.array([place[name] for name in wanted], dtype=np.int64)
+
+
+@lru_cache(maxsize=64)
+def _missing(features: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[str, ...]:
+    known = set(features)
+    return tuple(name for name in wanted if name not in known)
 
 
 def recorded(features: Sequence[str], vector: Array) -> dict[str, list[str]]:

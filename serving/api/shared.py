@@ -3,12 +3,13 @@
 import logging
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
 from data.database import Database
 from data.errors import NotReady
+from data.warehouse import canonical_json
 from serving.access.gate import Gate, Visit
 from serving.access.roles import Caller
 from serving.access.rules import VERSION
@@ -22,12 +23,12 @@ Named = Annotated[str, Field(pattern=r"^[a-z_.]{1,40}$")]
 Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{0,64}$")]
 
 
-def _scorer(request: Request) -> Scorer:
+async def _scorer(request: Request) -> Scorer:
     served: Served = request.app.state.scorer
     return served.current  # once a request, whatever is swapped in meanwhile
 
 
-def _database(request: Request) -> Database:
+async def _database(request: Request) -> Database:
     database: Database = request.app.state.database
     return database
 
@@ -73,6 +74,13 @@ Known = Annotated[Caller, Depends(_caller)]
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem} for status in (400, 401, 403, 404, 410, 413, 415, 422, 429, 503)
 }
+
+
+def written(answer: BaseModel, **beside: Any) -> Response:
+    """An answer and what stands beside it; FastAPI would check it and write it twice."""
+    text = answer.model_dump_json(exclude_none=True)
+    more = "".join(f',"{name}":{canonical_json(v)}' for name, v in beside.items() if v is not None)
+    return Response(f"{text[:-1]}{more}}}", media_type="application/json")
 
 
 def body(of: type[BaseModel]) -> dict[str, Any]:
