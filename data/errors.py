@@ -2,6 +2,7 @@
 
 ZhikeError
 ├── ConfigurationError   a setting or option that cannot be used
+│   └── NotRefusable     nothing to refuse, or nobody to compare a refusal with
 ├── SourceError          a source folder or file that is not what it was said to be
 │   ├── UnknownTable     a table that the canonical layout does not have
 │   └── ContractBroken   columns missing, undeclared types, too many rejects
@@ -15,10 +16,17 @@ ZhikeError
 ├── ReleaseError         a release directory that is missing, damaged or foreign
 ├── AdditivityBroken     reasons that do not add up to the score; never served
 ├── UnknownCustomer      nobody with this identifier at the as-of date
+├── SplitCustomer        an identifier that several customers have borne
 ├── UnknownQuestion      a question nobody has a model for
+│   └── UnknownVersion   a version of a model that there is not
+├── NotOffered           what this bank has not set up
 ├── NotReady             a needed part (database, releases, snapshot) is not there yet
+│   └── NotScorable      a question that has no model, or does not fit the customer
 └── Unauthorised         no key, or a key that does not count
 """
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 class ZhikeError(Exception):
@@ -81,6 +89,14 @@ class UnknownCustomer(ZhikeError):
     """Nobody with this identifier at the as-of date."""
 
 
+class SplitCustomer(ZhikeError):
+    """An identifier that several customers have borne; ``candidates`` says which."""
+
+    def __init__(self, message: str, candidates: Sequence[Mapping[str, Any]] = ()) -> None:
+        super().__init__(message)
+        self.candidates = list(candidates)
+
+
 class BadFeatures(ZhikeError):
     """Values sent with a request that a model cannot read."""
 
@@ -89,8 +105,24 @@ class UnknownQuestion(ZhikeError):
     """A question nobody has a model for."""
 
 
+class UnknownVersion(UnknownQuestion):
+    """A version of a model that there is not."""
+
+
+class NotRefusable(ConfigurationError):
+    """Nothing to refuse, or nobody to compare a refusal with."""
+
+
+class NotOffered(ZhikeError):
+    """What this bank has not set up."""
+
+
 class NotReady(ZhikeError):
     """A needed part is not there yet."""
+
+
+class NotScorable(NotReady):
+    """A question that has no model, or does not fit the customer."""
 
 
 class Unauthorised(ZhikeError):

@@ -25,6 +25,11 @@ class Settings(BaseSettings):
     zone: str = Field(
         "Asia/Taipei", description="Time zone of the bank's business days (canonical sources)."
     )
+    telephone_key: str = Field(
+        "",
+        repr=False,
+        description="Secret of the digests by which telephones are looked up; empty: none are.",
+    )
     threads: int = Field(2, ge=1, description="Threads for the engine and for training.")
 
     @property

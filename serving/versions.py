@@ -1,18 +1,22 @@
 """Which version of a model answered on a day."""
 
 import json
+from collections.abc import Mapping
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from data import audit
 from data.database import Database
-from data.errors import ReleaseError, UnknownQuestion
+from data.errors import ReleaseError, UnknownQuestion, UnknownVersion
 from data.settings import settings
-from serving.scoring import Model, Scorer
+from data.warehouse import file_digest
+from serving.scoring import NAMES, Model, Scorer
 from training.release import of_digest
 
 Grounds = Literal["book", "asked for", "answers now"]
+LOADED = 8  # models beside the champions that stay in memory
 
 
 def answering_on(
@@ -24,15 +28,12 @@ def answering_on(
         wanted: a version, or nothing.
 
     Raises:
-        UnknownQuestion: there is no such version.
+        UnknownVersion: there is no such version.
         ReleaseError: the release that scored the book is gone.
         NotReady: nobody has trained the model.
     """
     if wanted:
-        folder = settings().releases / named / wanted
-        if not wanted.isalnum() or not folder.is_dir():
-            raise UnknownQuestion(f"there is no such version of {named}.")
-        return _loaded(scorer, named, folder), "asked for"
+        return _loaded(scorer, named, folder_of(named, wanted)), "asked for"
     digest = _digest_of_book(database, named, day)
     if digest is None:
         return scorer.trained(named), "answers now"
@@ -49,8 +50,10 @@ def answering_on(
 def _loaded(scorer: Scorer, named: str, folder: Path) -> Model:
     """The model of a folder; the one in memory where it is the same."""
     now = scorer.models.get(named)
-    same = now is not None and now.release.folder.resolve() == folder.resolve()
-    return now if now is not None and same else Model.load(folder)
+    if now is not None and now.release.folder.resolve() == folder.resolve():
+        return now
+    digests = folder / "digests.json"
+    return _kept(folder, file_digest(digests)) if digests.is_file() else Model.load(folder)
 
 
 def _digest_of_book(database: Database, named: str, day: date) -> str | None:
@@ -60,3 +63,43 @@ def _digest_of_book(database: Database, named: str, day: date) -> str | None:
         if body["as_of"] == day.isoformat() and named in body["releases"]:
             return str(body["releases"][named])
     return None
+
+
+def pinned(scorer: Scorer, versions: Mapping[str, str]) -> Scorer:
+    """The scorer with some models in the versions that are asked for.
+
+    Args:
+        versions: model -> version.
+
+    Raises:
+        UnknownQuestion: there is no such model.
+        UnknownVersion: there is no such version of it.
+        ReleaseError: it is damaged.
+    """
+    if not versions:
+        return scorer
+    wanted = {named: _loaded(scorer, named, folder_of(named, v)) for named, v in versions.items()}
+    return Scorer(scorer.models | wanted, scorer.untrained, scorer.tables)
+
+
+def folder_of(named: str, version: str) -> Path:
+    """Where a version of a model is.
+
+    Raises:
+        UnknownQuestion: there is no such model.
+        UnknownVersion: there is no such version of it.
+    """
+    if named not in NAMES:
+        raise UnknownQuestion(f"no such model; there are: {', '.join(NAMES)}")
+    folder = settings().releases / named / version
+    if not version.isalnum() or not folder.is_dir():
+        raise UnknownVersion(
+            f"there is no such version of {named}; GET /v1/models/{named} lists them."
+        )
+    return folder
+
+
+@lru_cache(maxsize=LOADED)
+def _kept(folder: Path, digests: str) -> Model:
+    """A model that is asked for again and again; another release in its place is another key."""
+    return Model.load(folder)

@@ -8,19 +8,22 @@ from starlette.exceptions import HTTPException
 
 from data.database import Database
 from data.errors import ZhikeError
-from serving.api import changes, health, scores
+from serving.api import changes, customers, health, models, refusals, scores
+from serving.api.description import described
 from serving.api.problems import told
 from serving.api.shared import PROBLEMS, known_caller
 from serving.scoring import Scorer
 from serving.strict import BadRequest
+from serving.sunset import Announcing
 
-VERSION_1 = (scores.routes, changes.routes)
+VERSION_1 = (scores.routes, changes.routes, refusals.routes, customers.routes, models.routes)
 
 
 def application(scorer: Scorer, database: Database) -> FastAPI:
     """The service over a scorer and a database."""
     # The built-in description and the redirects to a path with another slash know no keys.
     app = FastAPI(title="Zhike", version="1", openapi_url=None, redirect_slashes=False)
+    app.add_middleware(Announcing)
     app.state.scorer, app.state.database = scorer, database
     first = APIRouter(prefix="/v1", dependencies=[Depends(known_caller)], responses=PROBLEMS)
     for routes in VERSION_1:
@@ -36,4 +39,4 @@ def application(scorer: Scorer, database: Database) -> FastAPI:
 def _description(request: Request) -> dict[str, Any]:
     """What the API offers, as OpenAPI."""
     app: FastAPI = request.app
-    return app.openapi()
+    return described(app)

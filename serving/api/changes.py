@@ -4,59 +4,46 @@ from datetime import date
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from serving.api.shared import Customer, Known, Named, Scoring, Store, Version, body
+from serving.api.names import EXAMPLE, NamesCustomer, Superseded
+from serving.api.scores import superseded_by
+from serving.api.shared import Known, Named, Scoring, Store, Version, body, like
 from serving.changes import Change, change
 from serving.moves import Asked, Movement, why_moved
+from serving.naming import resolved
 from serving.reasons import Language
 from serving.strict import strict
 
-routes = APIRouter()
+routes = APIRouter(tags=["explanations"])
 
 
-class ChangeRequest(BaseModel):
+class ChangeRequest(NamesCustomer):
     """Whose score of which question is to come below what chance."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        json_schema_extra={
-            "examples": [
-                {"customer_id": "C000000042", "question": "credit_risk", "threshold": 0.05}
-            ]
-        },
-    )
+    model_config = like({"customer_id": EXAMPLE, "question": "credit_risk", "threshold": 0.05})
 
-    customer_id: Customer
     question: Named
     threshold: Annotated[float, Field(gt=0.0, le=1.0)]
     language: Language = "en"
 
 
-class MovementRequest(BaseModel):
+class MovementRequest(NamesCustomer):
     """Whose score of which question, between which two days.
 
     The versions are those that scored the books of the days, unless they are named.
     """
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    "customer_id": "C000000042",
-                    "question": "churn",
-                    "since": "2026-03-31",
-                    "until": "2026-06-30",
-                }
-            ]
-        },
+    model_config = like(
+        {
+            "source": {"source_system": "cards", "source_key": "H00112144"},
+            "question": "churn",
+            "since": "2026-03-31",
+            "until": "2026-06-30",
+        }
     )
 
-    customer_id: Customer
     question: Named
     since: date
     until: date
@@ -71,13 +58,13 @@ class MovementRequest(BaseModel):
         return self
 
 
-class ChangeResponse(Change):
+class ChangeResponse(Change, Superseded):
     """What would change a score, and the number of its audit record."""
 
     audit: int
 
 
-class MovementResponse(Movement):
+class MovementResponse(Movement, Superseded):
     """What moved a score, and the number of its audit record."""
 
     audit: int
@@ -91,16 +78,17 @@ def changes(
     asked: Annotated[ChangeRequest, Depends(strict(ChangeRequest))],
 ) -> ChangeResponse:
     """The least that would take a known customer's score below a threshold."""
+    whose = resolved(asked.named)
     found, sequence = change(
         scorer,
         store,
-        asked.customer_id,
+        whose.customer_id,
         asked.question,
         asked.threshold,
         language=asked.language,
         actor=who.name,
     )
-    return ChangeResponse(audit=sequence, **dict(found))
+    return ChangeResponse(audit=sequence, **dict(found), superseded_by=superseded_by(whose))
 
 
 @routes.post("/movements", openapi_extra=body(MovementRequest), response_model_exclude_none=True)
@@ -111,8 +99,9 @@ def movements(
     asked: Annotated[MovementRequest, Depends(strict(MovementRequest))],
 ) -> MovementResponse:
     """Which reasons moved a known customer's score between two days."""
+    whose = resolved(asked.named)
     between = Asked(
-        asked.customer_id,
+        whose.customer_id,
         asked.question,
         asked.since,
         asked.until,
@@ -120,4 +109,4 @@ def movements(
         asked.new_version,
     )
     found, sequence = why_moved(scorer, store, between, language=asked.language, actor=who.name)
-    return MovementResponse(audit=sequence, **dict(found))
+    return MovementResponse(audit=sequence, **dict(found), superseded_by=superseded_by(whose))

@@ -1,10 +1,11 @@
 """What every route needs: the scorer, the database, the caller, and how bodies are described."""
 
 import logging
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from data.database import Database
 from data.errors import NotReady
@@ -13,7 +14,9 @@ from serving.keys import Caller, caller
 from serving.scoring import Scorer
 
 _log = logging.getLogger(__name__)
-Customer = Annotated[str, Field(pattern=r"^[!-~]{1,64}$")]
+Customer = Annotated[
+    str, Field(pattern=r"^[!-~]{1,64}$", description="The bank's own identifier of a customer.")
+]
 Named = Annotated[str, Field(pattern=r"^[a-z_.]{1,40}$")]
 Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{0,64}$")]
 
@@ -42,11 +45,28 @@ def known_caller(store: Store, authorization: Annotated[str | None, Header()] = 
 
 Known = Annotated[Caller, Depends(known_caller)]
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem} for status in (400, 401, 404, 413, 415, 422, 503)
+    status: {"model": Problem} for status in (400, 401, 404, 409, 413, 415, 422, 503)
 }
 
 
 def body(of: type[BaseModel]) -> dict[str, Any]:
     """Of a route that reads its body strictly: what OpenAPI says of it."""
-    content = {"application/json": {"schema": of.model_json_schema()}}
+    schema = of.model_json_schema()
+    content = {"application/json": {"schema": _whole(schema, schema.pop("$defs", {}))}}
     return {"requestBody": {"required": True, "content": content}}
+
+
+def _whole(part: Any, defined: Mapping[str, Any]) -> Any:
+    """A schema with its parts in their places: it stands outside the components."""
+    if isinstance(part, list):
+        return [_whole(one, defined) for one in part]
+    if not isinstance(part, dict):
+        return part
+    if "$ref" in part:
+        part = part | defined[part["$ref"].rpartition("/")[2]]
+    return {name: _whole(one, defined) for name, one in part.items() if name != "$ref"}
+
+
+def like(*examples: Any) -> ConfigDict:
+    """The configuration of a request or an answer that shows examples of itself."""
+    return ConfigDict(frozen=True, extra="forbid", json_schema_extra={"examples": list(examples)})
