@@ -105,11 +105,11 @@ def _recorded(
 
 def without_reasons(given: Answer) -> Answer:
     """The same scores without what explains them."""
-    bare = {
+    scores = {
         name: bare(told) if isinstance(told, Score) else {n: bare(s) for n, s in told.items()}
         for name, told in given.scores.items()
     }
-    return given.model_copy(update={"scores": bare})
+    return given.model_copy(update={"scores": scores})
 
 
 def bare(score: Score) -> Score:
