@@ -1,5 +1,6 @@
 """Commands of the serving floor: score the book, one customer, serve, keys, the audit chain."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -10,13 +11,15 @@ from typing import Annotated
 import typer
 
 from data.audit import first_broken
-from data.database import migrated
+from data.database import Database, migrated
 from data.errors import ConfigurationError, ZhikeError
 from data.terminal import application, note, out, plain, progress, run, show_table
 from data.warehouse import Warehouse, canonical_json
 from features import spark
 from serving import reasons_page
 from serving.answering import answer, as_json
+from serving.api.app import application as api
+from serving.api.description import described
 from serving.baselines import Kind
 from serving.book import BookRun, cluster, newest_book, publish_newest, score_book
 from serving.book.reading import scores_of
@@ -282,6 +285,12 @@ def new_key(
 ) -> None:
     """Make an API key and print it, for the only time."""
     print(make_key(migrated(), name, days))
+
+
+@app.command("openapi")
+def describe_api() -> None:
+    """Print what the API offers, as OpenAPI."""
+    typer.echo(json.dumps(described(api(Scorer({}, {}), Database())), indent=1, ensure_ascii=False))
 
 
 @app.command("verify-audit")
