@@ -172,8 +172,39 @@ def published(database: Database, customer_id: str, manifest: str) -> tuple[Prof
         NotReady: nothing is published.
         UnknownCustomer: the current publication does not have the customer.
     """
-    found = published_of(database, [customer_id], manifest)
-    return found.profile(customer_id), found.snapshot
+    theirs = sa.and_(
+        PROFILES.c.publication_id == PUBLICATIONS.c.publication_id,
+        PROFILES.c.customer_id == customer_id,
+    )
+    # One statement: between two, another publication could drop what the first one found.
+    found = (
+        sa.select(PUBLICATIONS, PROFILES.c.vector, PROFILES.c.standing, PROFILES.c.exposure)
+        .outerjoin(PROFILES, theirs)
+        .where(PUBLICATIONS.c.current)
+    )
+    with database.reading() as connection:
+        row = connection.execute(found).first()
+    if row is None:
+        raise NotReady("no profiles are published yet; ./zhike serving score-book does it.")
+    if row.vector is None:
+        raise UnknownCustomer(
+            f"no customer with this identifier as of {row.as_of}; check the identifier."
+        )
+    profile = Profile(
+        customer_id=customer_id,
+        as_of=row.as_of,
+        features=tuple(row.features),
+        vector=np.frombuffer(row.vector, dtype="<f8").astype(np.float64),
+        standing=row.standing,
+        stale=row.manifest != manifest,
+        exposure=of_json(row.exposure),
+    )
+    return profile, row.snapshot
+
+
+def manifest_now() -> str:
+    """Digest of the warehouse manifest that is visible now."""
+    return Warehouse().manifest.digest
 
 
 @dataclass(frozen=True)
@@ -217,23 +248,18 @@ def published_of(database: Database, customers: Sequence[str], manifest: str) ->
         rows = connection.execute(asked.where(PUBLICATIONS.c.current)).all()
     if not rows:
         raise NotReady("no profiles are published yet; ./zhike serving score-book does it.")
-    known = [_profile(row, manifest) for row in rows if row.vector is not None]
-    first = rows[0]
+    first, features = rows[0], tuple(rows[0].features)
+    known = [_profile(row, features, manifest) for row in rows if row.vector is not None]
     return Published(first.as_of, first.snapshot, {one.customer_id: one for one in known})
 
 
-def _profile(row: sa.Row[Any], manifest: str) -> Profile:
+def _profile(row: sa.Row[Any], features: tuple[str, ...], manifest: str) -> Profile:
     return Profile(
         customer_id=row.customer_id,
         as_of=row.as_of,
-        features=tuple(row.features),
+        features=features,
         vector=np.frombuffer(row.vector, dtype="<f8").astype(np.float64),
         standing=row.standing,
         stale=row.manifest != manifest,
         exposure=of_json(row.exposure),
     )
-
-
-def manifest_now() -> str:
-    """Digest of the warehouse manifest that is visible now."""
-    return Warehouse().manifest.digest
