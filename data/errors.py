@@ -2,6 +2,7 @@
 
 ZhikeError
 ├── ConfigurationError   a setting or option that cannot be used
+│   └── NotRefusable     nothing to refuse, or nobody to compare a refusal with
 ├── SourceError          a source folder or file that is not what it was said to be
 │   ├── UnknownTable     a table that the canonical layout does not have
 │   └── ContractBroken   columns missing, undeclared types, too many rejects
@@ -17,12 +18,19 @@ ZhikeError
 ├── UnknownCustomer      nobody with this identifier at the as-of date
 ├── UnknownRecord        no audit record has this number
 ├── Erased               personal data whose key was destroyed, or a person who was erased
+├── SplitCustomer        an identifier that several customers have borne
 ├── UnknownQuestion      a question nobody has a model for
+│   └── UnknownVersion   a version of a model that there is not
+├── NotOffered           what this bank has not set up
 ├── NotReady             a needed part (database, releases, snapshot) is not there yet
+│   └── NotScorable      a question that has no model, or does not fit the customer
 ├── Unauthorised         no key or token, or one that does not count
 ├── Forbidden            a caller who is known but may not do this
 └── TooMany              more requests, or more wrong keys, than one client gets answered
 """
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 class ZhikeError(Exception):
@@ -93,6 +101,14 @@ class Erased(ZhikeError):
     """Personal data that was erased, or a person about whom nothing is recorded any more."""
 
 
+class SplitCustomer(ZhikeError):
+    """An identifier that several customers have borne; ``candidates`` says which."""
+
+    def __init__(self, message: str, candidates: Sequence[Mapping[str, Any]] = ()) -> None:
+        super().__init__(message)
+        self.candidates = list(candidates)
+
+
 class BadFeatures(ZhikeError):
     """Values sent with a request that a model cannot read."""
 
@@ -101,8 +117,24 @@ class UnknownQuestion(ZhikeError):
     """A question nobody has a model for."""
 
 
+class UnknownVersion(UnknownQuestion):
+    """A version of a model that there is not."""
+
+
+class NotRefusable(ConfigurationError):
+    """Nothing to refuse, or nobody to compare a refusal with."""
+
+
+class NotOffered(ZhikeError):
+    """What this bank has not set up."""
+
+
 class NotReady(ZhikeError):
     """A needed part is not there yet."""
+
+
+class NotScorable(NotReady):
+    """A question that has no model, or does not fit the customer."""
 
 
 class Unauthorised(ZhikeError):

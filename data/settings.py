@@ -35,6 +35,11 @@ class Settings(BaseSettings):
         description="File of the audit's signed checkpoints; empty means"
         " audit/checkpoints.jsonl under the home.",
     )
+    telephone_key: str = Field(
+        "",
+        repr=False,
+        description="Secret of the digests by which telephones are looked up; empty: none are.",
+    )
     threads: int = Field(2, ge=1, description="Threads for the engine and for training.")
     memory_gb: int = Field(
         4, ge=1, description="Memory for each engine, in GB; what needs more goes to the disk."

@@ -1,5 +1,6 @@
 """Commands of the serving floor: score the book, one customer, serve, keys, the audit chain."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -11,7 +12,7 @@ import typer
 
 from data.audit import verify
 from data.audit.checkpoints import checkpoint
-from data.database import migrated
+from data.database import Database, migrated
 from data.errors import ConfigurationError, ZhikeError
 from data.terminal import application, note, out, plain, progress, run, show_table
 from data.warehouse import Warehouse, canonical_json
@@ -19,6 +20,8 @@ from features import spark
 from serving import reasons_page
 from serving.access import commands as access
 from serving.answering import answer, as_json
+from serving.api.app import application as api
+from serving.api.description import described
 from serving.baselines import Kind
 from serving.book import BookRun, cluster, newest_book, publish_newest, score_book
 from serving.book.reading import scores_of
@@ -305,6 +308,12 @@ def state_heads() -> None:
     """Sign where every audit chain ends now; print the digest, for paper or a medium written once."""
     made = checkpoint(migrated())
     out.print(f"checkpoint {made.number}: {made.digest}", soft_wrap=True)
+
+
+@app.command("openapi")
+def describe_api() -> None:
+    """Print what the API offers, as OpenAPI."""
+    typer.echo(json.dumps(described(api(Scorer({}, {}), Database())), indent=1, ensure_ascii=False))
 
 
 @app.command("verify-audit")

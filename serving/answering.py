@@ -1,17 +1,59 @@
-"""Answer one customer's questions, and record the answer before it leaves."""
+"""Answer customers' questions, and record each answer before it leaves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
 
 from data.database import Database
+from data.errors import ZhikeError
 from data.warehouse import JsonText, canonical_json
 from features.reason_groups import version
-from serving.publication import manifest_now, published
+from serving.publication import manifest_now, published, published_of
 from serving.reasons import Language
 from serving.recording import PURPOSE, profile_payload, record
-from serving.scoring import Answer, Model, Profile, Scorer
+from serving.scoring import Answer, Profile, Score, Scorer
 from training.recipes import QUESTIONS
 
 REASONS = version()  # nothing changes it while a process runs
+TOGETHER = 8  # audit records of a batch that wait at the same time
+Answered: TypeAlias = tuple[Answer, int]
+_EXPLAINS = ("base_value", "contributions", "reasons")
+_Made = TypeVar("_Made")
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked of a scorer, by whom and what for."""
+
+    scorer: Scorer
+    questions: Sequence[str]
+    language: Language
+    actor: str
+    purpose: str
+
+    def recorded(
+        self, database: Database, snapshot: str, profile: Profile, given: Answer
+    ) -> Answered:
+        """The answer, once its record is durable."""
+        scorer = self.scorer
+        named = [name for names in scorer.named(self.questions).values() for name in names]
+        models = {name: scorer.models[name] for name in named if name in scorer.models}
+        about = {
+            "snapshot": snapshot,
+            "questions": list(self.questions),
+            "untrained": {n: scorer.untrained.get(n) for n in named if n not in models},
+            "language": self.language,
+            "reasons": REASONS,
+        }
+        # Pydantic writes an answer in a fifth of the time.
+        told = canonical_json(profile_payload(profile, models))
+        payload = JsonText(f'{{"answer":{given.model_dump_json()},{told[1:]}')
+        number = record(
+            database, "answer", models, about, payload,
+            actor=self.actor, purpose=self.purpose, person=profile.customer_id,
+        )  # fmt: skip
+        return given, number
 
 
 def answer(
@@ -23,35 +65,72 @@ def answer(
     language: Language = "en",
     actor: str,
     purpose: str = PURPOSE,
-) -> tuple[Answer, int]:
+) -> Answered:
     """The scores of a customer, and the sequence number of their audit record.
 
     Raises:
         UnknownCustomer, UnknownQuestion, NotReady: see ``published`` and ``Scorer.named``.
         NotReady, Erased: see ``record``.
     """
-    named = [name for names in scorer.named(questions).values() for name in names]
+    scorer.named(questions)
     profile, snapshot = published(database, customer_id, manifest_now())
     given = scorer.answer(profile, questions, language)
-    models = {name: scorer.models[name] for name in named if name in scorer.models}
-    about = {
-        "snapshot": snapshot,
-        "questions": list(questions),
-        "untrained": {name: scorer.untrained.get(name) for name in named if name not in models},
-        "language": language,
-        "reasons": REASONS,
+    asked = _Asked(scorer, questions, language, actor, purpose)
+    return asked.recorded(database, snapshot, profile, given)
+
+
+def answers(
+    scorer: Scorer,
+    database: Database,
+    customers: Sequence[str],
+    questions: Sequence[str] = QUESTIONS,
+    *,
+    language: Language = "en",
+    actor: str,
+    purpose: str = PURPOSE,
+) -> list[Answered | ZhikeError]:
+    """The scores of many customers, in order; what befalls one of them in place of an answer.
+
+    Each answer has the bits, and the audit record, that it would have alone.
+
+    Raises:
+        UnknownQuestion, NotReady: nobody can be answered.
+    """
+    scorer.named(questions)
+    found = published_of(database, list(dict.fromkeys(customers)), manifest_now())
+    profiles = list(found.profiles.values())
+    given = dict(zip(found.profiles, scorer.answers(profiles, questions, language), strict=True))
+    asked = _Asked(scorer, questions, language, actor, purpose)
+
+    def one(customer: str) -> Answered:
+        profile = found.profile(customer)
+        return asked.recorded(database, found.snapshot, profile, given[customer])
+
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        return list(pool.map(lambda customer: _or_error(lambda: one(customer)), customers))
+
+
+def _or_error(made: Callable[[], _Made]) -> _Made | ZhikeError:
+    try:
+        return made()
+    except ZhikeError as error:
+        return error
+
+
+def without_reasons(given: Answer) -> Answer:
+    """The same scores without what explains them."""
+    scores = {
+        name: bare(told) if isinstance(told, Score) else {n: bare(s) for n, s in told.items()}
+        for name, told in given.scores.items()
     }
-    number = record(
-        database, "answer", models, about, _payload(profile, models, given),
-        actor=actor, purpose=purpose, person=customer_id,
-    )  # fmt: skip
-    return given, number
+    return given.model_copy(update={"scores": scores})
 
 
-def _payload(profile: Profile, models: Mapping[str, Model], given: Answer) -> JsonText:
-    """What is recorded beside the chain, as text: pydantic writes an answer in a fifth of the time."""
-    told = canonical_json(profile_payload(profile, models))
-    return JsonText(f'{{"answer":{given.model_dump_json()},{told[1:]}')
+def bare(score: Score) -> Score:
+    """The same score without what explains it."""
+    nothing = dict.fromkeys(_EXPLAINS)
+    horizons = [one.model_copy(update=nothing) for one in score.horizons or []]
+    return score.model_copy(update={**nothing, "horizons": horizons or None})
 
 
 def as_json(given: Answer) -> str:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from data.database import Database
-from data.errors import ConfigurationError
+from data.errors import NotRefusable
 from data.schema import PROFILES, PUBLICATIONS
 from features.definition import Array
 from serving.book import newest_book
@@ -42,13 +42,13 @@ def just_within(database: Database, model: Model, cut_off: float) -> Baseline:
 
     Raises:
         NotReady: there is no book.
-        ConfigurationError: there are too few of them.
+        NotRefusable: there are too few of them.
     """
     rows = _profiles(database, model, _nearest(database, model, cut_off))
     margins = model.explainer.forest.margin(rows)
     within = rows[[model.value(margin) < cut_off for margin in margins.tolist()]]
     if len(within) < FEWEST:
-        raise ConfigurationError(
+        raise NotRefusable(
             f"only {len(within)} customers of the book are just within {cut_off:.2%}, too few for a"
             " baseline; take --baseline all."
         )
@@ -65,7 +65,7 @@ def _median(column: Array) -> float | None:
 def _nearest(database: Database, model: Model, cut_off: float) -> list[str]:
     path = newest_book(database) / f"{model.release.card.name}.parquet"
     if not path.is_dir():
-        raise ConfigurationError(
+        raise NotRefusable(
             f"the newest book has no {model.release.card.name}; take --baseline all."
         )
     book = pq.read_table(path, columns=["customer_id", "status", "value"]).to_pandas()

@@ -226,3 +226,61 @@ def _features(told: str) -> tuple[str, ...]:
 def manifest_now() -> str:
     """Digest of the warehouse manifest that is visible now."""
     return Warehouse().digest
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the current publication has of some customers."""
+
+    as_of: date
+    snapshot: str
+    profiles: Mapping[str, Profile]
+
+    def profile(self, customer_id: str) -> Profile:
+        """A customer's profile.
+
+        Raises:
+            UnknownCustomer: the publication does not have the customer.
+        """
+        if customer_id not in self.profiles:
+            raise UnknownCustomer(
+                f"no customer with this identifier as of {self.as_of}; check the identifier."
+            )
+        return self.profiles[customer_id]
+
+
+def published_of(database: Database, customers: Sequence[str], manifest: str) -> Published:
+    """The current profiles of some customers, at most some thousands; unknown ones are left out.
+
+    Args:
+        manifest: digest of the warehouse as it is now; a profile built on another is stale.
+
+    Raises:
+        NotReady: nothing is published.
+    """
+    theirs = sa.and_(
+        PROFILES.c.publication_id == PUBLICATIONS.c.publication_id,
+        PROFILES.c.customer_id.in_(customers),
+    )
+    columns = (PROFILES.c.customer_id, PROFILES.c.vector, PROFILES.c.standing, PROFILES.c.exposure)
+    # One statement: between two, another publication could drop what the first one found.
+    asked = sa.select(PUBLICATIONS, *columns).outerjoin(PROFILES, theirs)
+    with database.reading() as connection:
+        rows = connection.execute(asked.where(PUBLICATIONS.c.current)).all()
+    if not rows:
+        raise NotReady("no profiles are published yet; ./zhike serving score-book does it.")
+    first, features = rows[0], tuple(rows[0].features)
+    known = [_profile(row, features, manifest) for row in rows if row.vector is not None]
+    return Published(first.as_of, first.snapshot, {one.customer_id: one for one in known})
+
+
+def _profile(row: sa.Row[Any], features: tuple[str, ...], manifest: str) -> Profile:
+    return Profile(
+        customer_id=row.customer_id,
+        as_of=row.as_of,
+        features=features,
+        vector=np.frombuffer(row.vector, dtype="<f8").astype(np.float64),
+        standing=row.standing,
+        stale=row.manifest != manifest,
+        exposure=of_json(row.exposure),
+    )

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from data.database import Database
-from data.errors import ConfigurationError
+from data.errors import NotRefusable
 from features.definition import Array
 from features.reason_groups import GROUP_OF, GROUPS, version
 from serving.baselines import Baseline, Kind, just_within, of_all
@@ -103,18 +103,16 @@ def refuse(
     the score. The baseline is of all whom the model learnt from, unless another is given.
 
     Raises:
-        ConfigurationError: the model does not answer credit risk, or the score is below the cut-off.
+        NotRefusable: the model does not answer credit risk, or the score is below the cut-off.
     """
     card = model.release.card
     if card.question != "credit_risk":
-        raise ConfigurationError(
-            f"{card.name} refuses nobody; reasons of refusal are credit risk's."
-        )
+        raise NotRefusable(f"{card.name} refuses nobody; reasons of refusal are credit risk's.")
     margins, contributions = model.explain(row[np.newaxis, :])
     margin = float(margins[0])
     value = model.value(margin)
     if not value >= cut_off:
-        raise ConfigurationError(
+        raise NotRefusable(
             f"the chance of default is {value:.2%}, below the cut-off of {cut_off:.2%}:"
             " there is nothing to refuse."
         )
@@ -195,7 +193,7 @@ def refusal(
 
     Raises:
         UnknownCustomer, NotReady: see ``published`` and ``Scorer.model``.
-        ConfigurationError: the score is below the cut-off, or nobody is just within it.
+        NotRefusable: the score is below the cut-off, or nobody is just within it.
     """
     profile, snapshot = published(database, customer_id, manifest_now())
     model = scorer.model(CREDIT_RISK, profile)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from data.database import Database
-from data.errors import NotReady, ReleaseError, UnknownQuestion
+from data.errors import NotReady, ReleaseError, UnknownVersion
 from data.settings import settings
 from serving import canary
 from serving.scoring import NAMES, NO_CHAMPION, Model, Scorer
@@ -181,7 +181,7 @@ class Served:
         """A version of a model that answers, or that answered before and was not taken back.
 
         Raises:
-            UnknownQuestion: there is no such version, or it may not answer.
+            UnknownVersion: there is no such version, or it may not answer.
             ReleaseError: its release is damaged, not signed, or does not pass its trial.
             NotReady: the database does not answer.
         """
@@ -189,10 +189,10 @@ class Served:
         if now and now.release.card.version == version:
             return now
         if name not in NAMES or self._database is None:
-            raise UnknownQuestion("there is no such version of a model; leave it out.")
+            raise UnknownVersion("there is no such version of a model; leave it out.")
         digest = self._may_answer(self._database, name).get(version)
         if digest is None:
-            raise UnknownQuestion(f"no such version of {name} may answer; leave it out.")
+            raise UnknownVersion(f"no such version of {name} may answer; leave it out.")
         model = self._pinned.get(digest) or self._verified(self._database, name, version, digest)
         with self._lock_of_pinned:
             self._pinned[digest] = model

@@ -23,6 +23,7 @@ from serving.moves import Then, movement
 from serving.recording import libraries
 from serving.refusals import as_values, refuse
 from serving.scoring import Model, Profile, Scorer
+from serving.whatif import what_if
 from training.losses import of_json
 from training.release import differing, of_digest
 
@@ -133,6 +134,12 @@ def _inline(body: Body, payload: Body, models: Models) -> tuple[Any, Any]:
     return payload["answer"], anew.model_dump(mode="json")
 
 
+def _what_if(body: Body, payload: Body, models: Models) -> tuple[Any, Any]:
+    (model,) = models.values()
+    anew = what_if(model, payload["features"], body["language"])
+    return payload["answer"], anew.model_dump(mode="json")
+
+
 def _change(body: Body, payload: Body, models: Models) -> tuple[Any, Any]:
     (model,) = models.values()
     profile = _profile(payload)
@@ -172,6 +179,7 @@ def _refusal(body: Body, payload: Body, models: Models) -> tuple[Any, Any]:
 _ANEW: Mapping[str, Callable[[Body, Body, Models], tuple[Any, Any]]] = {
     "answer": _answer,
     "inline_answer": _inline,
+    "what_if": _what_if,
     "change": _change,
     "movement": _movement,
     "refusal": _refusal,

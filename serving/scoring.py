@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from data.database import Database
-from data.errors import NotReady, ReleaseError, UnknownQuestion
+from data.errors import NotReady, NotScorable, ReleaseError, UnknownQuestion
 from data.settings import settings
 from features.definition import Array
 from serving.credit import CreditRisk, credit
@@ -60,9 +60,9 @@ class AtHorizon(BaseModel):
     horizon: int
     value: float
     margin: float
-    base_value: float
-    contributions: dict[str, float]
-    reasons: list[Reason]
+    base_value: float | None = None
+    contributions: dict[str, float] | None = None
+    reasons: list[Reason] | None = None
 
 
 class Score(BaseModel):
@@ -169,8 +169,26 @@ class Model:
         exposure: Exposure | None = None,
     ) -> Score:
         """The score of one profile (features,) with its contributions and reasons."""
+        (score,) = self.scores(row[np.newaxis, :], [exposure], stale=stale, language=language)
+        return score
+
+    def scores(
+        self,
+        rows: Array,
+        exposures: Sequence[Exposure | None],
+        *,
+        stale: bool = False,
+        language: Language = "en",
+    ) -> list[Score]:
+        """The scores of profiles (n, features), each with the bits that it has alone."""
+        each = self._each_horizon(rows, language)
+        return [
+            self._score(horizons, exposure, stale)
+            for horizons, exposure in zip(each, exposures, strict=True)
+        ]
+
+    def _score(self, each: list[AtHorizon], exposure: Exposure | None, stale: bool) -> Score:
         card = self.release.card
-        each = self._each_horizon(row, language)
         main = next(one for one in each if one.horizon == card.horizon_days)
         return Score(
             status=self.standing(stale=stale),
@@ -190,24 +208,41 @@ class Model:
         """What a score of the model is marked as."""
         return "stale" if stale else "provisional" if self.release.card.provisional else "scored"
 
-    def _each_horizon(self, row: Array, language: Language) -> list[AtHorizon]:
+    def _each_horizon(self, rows: Array, language: Language) -> list[list[AtHorizon]]:
+        """For each profile (n, features) its answers, shortest horizon first."""
         card = self.release.card
         horizons = card.horizons or (card.horizon_days,)
-        rows = np.vstack([self.inputs(row[np.newaxis, :], horizon) for horizon in horizons])
-        values = dict(zip(card.profiled, row.tolist(), strict=True))
-        return [
-            AtHorizon(
-                horizon=horizon,
-                value=self.value(margin),
-                margin=margin,
-                base_value=self.explainer.base_value,
-                contributions=(pushes := dict(zip(card.features, pushed, strict=True))),
-                reasons=self._reasons(pushes, values, self._told(margin, language)),
+        asked = np.vstack([self.inputs(rows, horizon) for horizon in horizons])
+        margins, pushes = (found.tolist() for found in self.explain(asked))
+        told: list[list[AtHorizon]] = []
+        for place, row in enumerate(rows.tolist()):
+            values = dict(zip(card.profiled, row, strict=True))
+            at = range(place, len(margins), len(rows))
+            told.append(
+                [
+                    self._at(horizon, margins[n], pushes[n], values, language)
+                    for horizon, n in zip(horizons, at, strict=True)
+                ]
             )
-            for horizon, margin, pushed in zip(
-                horizons, *(found.tolist() for found in self.explain(rows)), strict=True
-            )
-        ]
+        return told
+
+    def _at(
+        self,
+        horizon: int,
+        margin: float,
+        pushed: Sequence[float],
+        values: Mapping[str, float],
+        language: Language,
+    ) -> AtHorizon:
+        pushes = dict(zip(self.release.card.features, pushed, strict=True))
+        return AtHorizon(
+            horizon=horizon,
+            value=self.value(margin),
+            margin=margin,
+            base_value=self.explainer.base_value,
+            contributions=pushes,
+            reasons=self._reasons(pushes, values, self._told(margin, language)),
+        )
 
     def _reasons(
         self, pushes: Mapping[str, float], values: Mapping[str, float], told: Told
@@ -315,24 +350,44 @@ class Scorer:
         language: Language = "en",
     ) -> Answer:
         """The scores of one customer; a question without a model says so."""
-        scores: dict[str, Score | dict[str, Score]] = {}
-        for question, names in self.named(questions).items():
-            given = {name: self._score(name, profile, language) for name in names}
-            if question == "propensity":
-                scores[question] = {n.partition(".")[2]: s for n, s in given.items()}
-            else:
-                scores |= given
-        return Answer(customer_id=profile.customer_id, as_of=profile.as_of, scores=scores)
+        (answer,) = self.answers([profile], questions, language)
+        return answer
 
-    def _score(self, name: str, profile: Profile, language: Language) -> Score:
+    def answers(
+        self,
+        profiles: Sequence[Profile],
+        questions: Sequence[str] = QUESTIONS,
+        language: Language = "en",
+    ) -> list[Answer]:
+        """The scores of customers of one publication, each as it would be alone."""
+        told: list[dict[str, Score | dict[str, Score]]] = [{} for _ in profiles]
+        for question, names in self.named(questions).items():
+            for name in names:
+                for scores, score in zip(told, self._scores(name, profiles, language), strict=True):
+                    if question == "propensity":
+                        offers = scores.setdefault(question, {})
+                        assert isinstance(offers, dict)
+                        offers[name.partition(".")[2]] = score
+                    else:
+                        scores[name] = score
+        return [
+            Answer(customer_id=profile.customer_id, as_of=profile.as_of, scores=scores)
+            for profile, scores in zip(profiles, told, strict=True)
+        ]
+
+    def _scores(
+        self, name: str, profiles: Sequence[Profile], language: Language
+    ) -> Iterator[Score]:
         if name not in self.models:
-            return Score(status="not_scorable", reason=self._no_model(name), model=name)
+            why = self._no_model(name)
+            yield from (Score(status="not_scorable", reason=why, model=name) for _ in profiles)
+            return
         model = self.models[name]
-        why = not_fitting(model, profile)
-        if why:
-            return model.not_scorable(why, profile.exposure)
-        row = profile.row(model.release.card.profiled)
-        return model.score(row, stale=profile.stale, language=language, exposure=profile.exposure)
+        reasons = [not_fitting(model, profile) for profile in profiles]
+        fitting = [p for p, why in zip(profiles, reasons, strict=True) if not why]
+        scored = iter(_scored(model, fitting, language))
+        for profile, why in zip(profiles, reasons, strict=True):
+            yield model.not_scorable(why, profile.exposure) if why else next(scored)
 
     def _no_model(self, name: str) -> str:
         return f"no model: {self.untrained.get(name, 'nobody has trained it')}"
@@ -341,22 +396,32 @@ class Scorer:
         """The model that answers a question about a customer.
 
         Raises:
-            NotReady: there is no such model, or the question does not fit the customer.
+            NotScorable: there is no such model, or the question does not fit the customer.
         """
         model = self.trained(name)
         if why := not_fitting(model, profile):
-            raise NotReady(f"{name} has no answer for this customer: {why}.")
+            raise NotScorable(f"{name} has no answer for this customer: {why}.")
         return model
 
     def trained(self, name: str) -> Model:
         """A model by name.
 
         Raises:
-            NotReady: nobody has trained it.
+            NotScorable: nobody has trained it.
         """
         if name not in self.models:
-            raise NotReady(f"{name} has no answer: {self._no_model(name)}.")
+            raise NotScorable(f"{name} has no answer: {self._no_model(name)}.")
         return self.models[name]
+
+
+def _scored(model: Model, profiles: Sequence[Profile], language: Language) -> list[Score]:
+    if not profiles:
+        return []
+    known = {name: place for place, name in enumerate(profiles[0].features)}
+    places = [known[name] for name in model.release.card.profiled]
+    rows = np.stack([profile.vector for profile in profiles])[:, places]
+    exposures = [profile.exposure for profile in profiles]
+    return model.scores(rows, exposures, stale=profiles[0].stale, language=language)
 
 
 def not_fitting(model: Model, profile: Profile) -> str:

@@ -1,14 +1,17 @@
-"""Which version of a model answered on a day."""
+"""Which version of a model answered on a day, and which one a caller wants."""
 
 import json
+from collections.abc import Mapping
 from datetime import date
+from pathlib import Path
 from typing import Literal
 
 from data import audit
 from data.database import Database
-from data.errors import ReleaseError, UnknownQuestion
+from data.errors import ReleaseError, UnknownQuestion, UnknownVersion
 from data.settings import settings
-from serving.scoring import Model, Scorer
+from serving.releases import Served
+from serving.scoring import NAMES, Model, Scorer
 from training.actors import registered
 from training.release import Release, of_digest, read
 
@@ -24,15 +27,13 @@ def answering_on(
         wanted: a version, or nothing.
 
     Raises:
-        UnknownQuestion: there is no such version.
+        UnknownVersion: there is no such version.
         ReleaseError: the release that scored the book is gone.
         NotReady: nobody has trained the model.
     """
     if wanted:
-        folder = settings().releases / named / wanted
-        if not wanted.isalnum() or not folder.is_dir():
-            raise UnknownQuestion(f"there is no such version of {named}.")
-        return _loaded(scorer, named, read(folder, registered(database))), "asked for"
+        found = read(folder_of(named, wanted), registered(database))
+        return _loaded(scorer, named, found), "asked for"
     digest = _digest_of_book(database, named, day)
     if digest is None:
         return scorer.trained(named), "answers now"
@@ -44,6 +45,41 @@ def answering_on(
             " version."
         ) from None
     return _loaded(scorer, named, found), "book"
+
+
+def pinned(served: Served, scorer: Scorer, versions: Mapping[str, str]) -> Scorer:
+    """The scorer with some models in the versions that are asked for.
+
+    Args:
+        scorer: what answers this request.
+        versions: model -> version.
+
+    Raises:
+        UnknownQuestion: there is no such model.
+        UnknownVersion: there is no such version of it, or it may not answer.
+        ReleaseError: it is damaged.
+    """
+    if not versions:
+        return scorer
+    wanted = {named: served.pinned(named, version) for named, version in versions.items()}
+    return Scorer(scorer.models | wanted, scorer.untrained, scorer.tables)
+
+
+def folder_of(named: str, version: str) -> Path:
+    """Where a version of a model is.
+
+    Raises:
+        UnknownQuestion: there is no such model.
+        UnknownVersion: there is no such version of it.
+    """
+    if named not in NAMES:
+        raise UnknownQuestion(f"no such model; there are: {', '.join(NAMES)}")
+    folder = settings().releases / named / version
+    if not version.isalnum() or not folder.is_dir():
+        raise UnknownVersion(
+            f"there is no such version of {named}; GET /v1/models/{named} lists them."
+        )
+    return folder
 
 
 def _loaded(scorer: Scorer, named: str, found: Release) -> Model:

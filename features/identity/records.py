@@ -7,12 +7,13 @@ import pyarrow as pa
 
 from features.identity import writing
 from features.identity.numbers import proven_type
+from features.identity.telephones import phone_number
 
 _WRITTEN: dict[str, tuple[str, Callable[[str], str | None]]] = {
     "han": ("name", writing.han_name),
     "spelt_name": ("name", writing.spelt_name),
     "spelt_latin": ("latin_name", writing.spelt_name),
-    "phone": ("phone", writing.phone_number),
+    "phone": ("phone", phone_number),
     "email": ("email", writing.email_address),
     "address": ("address", writing.postal_address),
     "postcode": ("postcode", writing.postal_code),

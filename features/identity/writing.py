@@ -1,10 +1,12 @@
-"""One way of writing: names, telephones and addresses brought to forms that can be compared."""
+"""One way of writing: names and addresses brought to forms that can be compared."""
 
 import re
 from functools import cache
 from unicodedata import combining, normalize
 
 from pypinyin import Style, lazy_pinyin
+
+from features.identity.telephones import plain
 
 _HAN = re.compile(r"[㐀-䶿一-鿿豈-﫿]")
 # Surnames that are read otherwise than the same character elsewhere.
@@ -19,7 +21,6 @@ _VARIANTS = {
     "jeng": "cheng", "jong": "chung", "tzeng": "tseng", "hwang": "huang", "chern": "chen",
 }  # fmt: skip
 _TITLE = re.compile(r"(先生|小姐|女士|太太)$|^(mr|mrs|ms|miss)\b\.?")
-_EXTENSION = re.compile(r"(#|x|ext|分機|轉).*$")
 _SECTION = str.maketrans("一二三四五六七八九", "123456789")
 _UNITS = re.compile(r"[^縣市區鄉鎮村里路街段巷弄號樓室鄰]+[縣市區鄉鎮村里路街段巷弄號樓室鄰]?")
 _WORDS = {
@@ -29,11 +30,6 @@ _WORDS = {
     "north": "n", "south": "s", "east": "e", "west": "w",
 }  # fmt: skip
 _SILENT = {"no", "fl"}
-
-
-def plain(text: str) -> str:
-    """Unicode NFKC, lower case, single blanks."""
-    return " ".join(normalize("NFKC", text).casefold().split())
 
 
 def _untitled(text: str) -> str:
@@ -133,19 +129,6 @@ def _cut(token: str) -> list[str] | None:
         if first and second:
             return [first, second]
     return None
-
-
-def phone_number(text: str) -> str | None:
-    """Digits of a telephone number as dialled at home; None for what cannot be one."""
-    written = _EXTENSION.sub("", plain(text))
-    digits = re.sub(r"\D", "", written)
-    abroad = written.startswith("+") or digits.startswith("00")
-    digits = digits.removeprefix("00") if not written.startswith("+") else digits
-    if digits.startswith("886") and (abroad or len(digits) >= 11):
-        digits = "0" + digits.removeprefix("886").lstrip("0")
-    elif abroad and digits.startswith("86"):
-        digits = digits.removeprefix("86")
-    return digits if 7 <= len(digits) <= 15 and len(set(digits)) > 1 else None
 
 
 def email_address(text: str) -> str | None:

@@ -27,8 +27,10 @@ from serving.access.forms import (
 )
 from serving.access.roles import Role
 from serving.changes import Change, Option
+from serving.history import History
 from serving.inline import InlineAnswer
 from serving.moves import Line, Movement, Side
+from serving.profiles import ProfileShown
 from serving.reasons import Reason
 from serving.scoring import Answer, Score
 
@@ -60,6 +62,7 @@ RISK_FEATURES = frozenset(
 )
 _ONLY_OF_RISK = "credit_risk"
 _TELLING = frozenset({"in_default", "no_exposure"})
+OUTSIDE = "outside_policy"
 
 
 A = TypeVar("A", bound=Answer)
@@ -153,10 +156,9 @@ def _about_risk(model: str) -> bool:
 def _seen(score: Score) -> SeenScore:
     if _about_risk(score.model):
         return _band(score)
-    withheld = score.reason in _TELLING
     return SeenScore(
         status=score.status,
-        reason="outside_policy" if withheld else score.reason,
+        reason=_withheld(score.reason) if score.reason else None,
         value=score.value,
         unit=score.unit,
         interval=score.interval,
@@ -242,3 +244,30 @@ def _lines(lines: list[Line]) -> list[SeenLine]:
         for one in lines
         if one.feature is None or not of_risk(one.feature)
     ]
+
+
+def shown_profile(profile: ProfileShown, roles: frozenset[Role]) -> ProfileShown:
+    """A profile as a caller of some roles may see it: without the features that tell of risk."""
+    if RISK not in hidden_from(roles):
+        return profile
+    standing = {
+        name: _withheld(why) for name, why in profile.standing.items() if not _about_risk(name)
+    }
+    features = [one for one in profile.features if not of_risk(one.name)]
+    return profile.model_copy(update={"features": features, "standing": standing})
+
+
+def shown_history(history: History, roles: frozenset[Role]) -> History:
+    """Past scores as a caller of some roles may see them: without those of credit risk."""
+    if RISK not in hidden_from(roles):
+        return history
+    scores = {
+        name: [one.model_copy(update={"status": _withheld(one.status)}) for one in past]
+        for name, past in history.scores.items()
+        if not _about_risk(name)
+    }
+    return history.model_copy(update={"scores": scores})
+
+
+def _withheld(reason: str) -> str:
+    return OUTSIDE if reason in _TELLING else reason

@@ -10,14 +10,23 @@ from data.database import Database
 from data.errors import ZhikeError
 from serving.access.gate import Gate
 from serving.access.rules import VERSION
-from serving.api import audit, changes, health, scores
+from serving.api import audit, changes, customers, health, models, refusals, scores
+from serving.api.description import described
 from serving.api.problems import told
 from serving.api.shared import PROBLEMS, visiting
 from serving.releases import Served
 from serving.scoring import Scorer
 from serving.strict import BadRequest
+from serving.sunset import Announcing
 
-VERSION_1 = (scores.routes, changes.routes, audit.routes)
+VERSION_1 = (
+    scores.routes,
+    changes.routes,
+    refusals.routes,
+    customers.routes,
+    models.routes,
+    audit.routes,
+)
 
 
 def application(scorer: Scorer | Served, database: Database) -> FastAPI:
@@ -27,6 +36,7 @@ def application(scorer: Scorer | Served, database: Database) -> FastAPI:
     app.state.scorer = scorer if isinstance(scorer, Served) else Served(scorer, database)
     app.state.database, app.state.gate = database, Gate(database)
     first = APIRouter(prefix=VERSION, dependencies=[Depends(visiting)], responses=PROBLEMS)
+    app.add_middleware(Announcing)
     for routes in VERSION_1:
         first.include_router(routes)
     first.add_api_route("/openapi.json", _description, include_in_schema=False)
@@ -40,4 +50,4 @@ def application(scorer: Scorer | Served, database: Database) -> FastAPI:
 def _description(request: Request) -> dict[str, Any]:
     """What the API offers, as OpenAPI."""
     app: FastAPI = request.app
-    return app.openapi()
+    return described(app)

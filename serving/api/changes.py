@@ -3,62 +3,47 @@
 from datetime import date
 from typing import Annotated, Self
 
-from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from fastapi import APIRouter, Depends, Response
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from serving.access.fields import shown
 from serving.access.forms import SeenChange, SeenMovement
-from serving.api.shared import Customer, Named, Scoring, Store, Version, Visiting, body
+from serving.api.names import EXAMPLE, NamesCustomer, Superseded, superseded_by, whose
+from serving.api.shared import Named, Scoring, Store, Version, Visiting, body, like, written
 from serving.changes import Change, change
 from serving.moves import Asked, Movement, why_moved
 from serving.reasons import Language
 from serving.strict import strict
 
-routes = APIRouter()
+routes = APIRouter(tags=["explanations"])
 
 
-class ChangeRequest(BaseModel):
+class ChangeRequest(NamesCustomer):
     """Whose score of which question is to come below what chance."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        json_schema_extra={
-            "examples": [
-                {"customer_id": "C000000042", "question": "credit_risk", "threshold": 0.05}
-            ]
-        },
-    )
+    model_config = like({"customer_id": EXAMPLE, "question": "credit_risk", "threshold": 0.05})
 
-    customer_id: Customer
     question: Named
     threshold: Annotated[float, Field(gt=0.0, le=1.0)]
     language: Language = "en"
 
 
-class MovementRequest(BaseModel):
+class MovementRequest(NamesCustomer):
     """Whose score of which question, between which two days.
 
     The versions are those that scored the books of the days, unless they are named.
     """
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    "customer_id": "C000000042",
-                    "question": "churn",
-                    "since": "2026-03-31",
-                    "until": "2026-06-30",
-                }
-            ]
-        },
+    model_config = like(
+        {
+            "source": {"source_system": "cards", "source_key": "H00112144"},
+            "question": "churn",
+            "since": "2026-03-31",
+            "until": "2026-06-30",
+        }
     )
 
-    customer_id: Customer
     question: Named
     since: date
     until: date
@@ -73,52 +58,59 @@ class MovementRequest(BaseModel):
         return self
 
 
-class ChangeResponse(Change):
+class ChangeResponse(Change, Superseded):
     """What would change a score, and the number of its audit record."""
 
     audit: int
 
 
-class MovementResponse(Movement):
+class MovementResponse(Movement, Superseded):
     """What moved a score, and the number of its audit record."""
 
     audit: int
 
 
-@routes.post("/changes", openapi_extra=body(ChangeRequest), response_model_exclude_none=True)
+@routes.post(
+    "/changes", openapi_extra=body(ChangeRequest), response_model=ChangeResponse | SeenChange
+)
 def changes(
     visit: Visiting,
     scorer: Scoring,
     store: Store,
     asked: Annotated[ChangeRequest, Depends(strict(ChangeRequest))],
-) -> ChangeResponse | SeenChange:
+) -> Response:
     """The least that would take a known customer's score below a threshold."""
-    visit.customer(asked.customer_id)
+    named = whose(visit, asked.named)
     visit.questions(asked.question, explained=True)
     found, sequence = change(
         scorer,
         store,
-        asked.customer_id,
+        named.customer_id,
         asked.question,
         asked.threshold,
         language=asked.language,
         actor=visit.who.name,
     )
-    return shown(ChangeResponse(audit=sequence, **dict(found)), visit.who.roles)
+    seen = shown(found, visit.who.roles)
+    return written(seen, audit=sequence, superseded_by=superseded_by(named))
 
 
-@routes.post("/movements", openapi_extra=body(MovementRequest), response_model_exclude_none=True)
+@routes.post(
+    "/movements",
+    openapi_extra=body(MovementRequest),
+    response_model=MovementResponse | SeenMovement,
+)
 def movements(
     visit: Visiting,
     scorer: Scoring,
     store: Store,
     asked: Annotated[MovementRequest, Depends(strict(MovementRequest))],
-) -> MovementResponse | SeenMovement:
+) -> Response:
     """Which reasons moved a known customer's score between two days."""
-    visit.customer(asked.customer_id)
+    named = whose(visit, asked.named)
     visit.questions(asked.question, explained=True)
     between = Asked(
-        asked.customer_id,
+        named.customer_id,
         asked.question,
         asked.since,
         asked.until,
@@ -128,4 +120,5 @@ def movements(
     found, sequence = why_moved(
         scorer, store, between, language=asked.language, actor=visit.who.name
     )
-    return shown(MovementResponse(audit=sequence, **dict(found)), visit.who.roles)
+    seen = shown(found, visit.who.roles)
+    return written(seen, audit=sequence, superseded_by=superseded_by(named))

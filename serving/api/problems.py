@@ -1,7 +1,9 @@
 """Errors as people and programs read them: problem+json (RFC 9457), one table of what means what."""
 
 import logging
+import re
 from collections.abc import Mapping
+from typing import Any
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -14,8 +16,12 @@ from data.errors import (
     BadFeatures,
     Erased,
     Forbidden,
+    NotOffered,
     NotReady,
+    NotRefusable,
+    NotScorable,
     OutsideData,
+    SplitCustomer,
     TooMany,
     Unauthorised,
     UnknownCustomer,
@@ -32,9 +38,13 @@ STATUS: dict[type[ZhikeError], int] = {
     UnknownCustomer: 404,
     UnknownQuestion: 404,
     UnknownRecord: 404,
+    NotOffered: 404,
+    SplitCustomer: 409,
     Erased: 410,
     BadFeatures: 422,
     OutsideData: 422,
+    NotRefusable: 422,
+    NotScorable: 422,
     TooMany: 429,
     NotReady: 503,
     AdditivityBroken: 500,
@@ -50,6 +60,7 @@ _TITLES = {
     403: "Forbidden",
     404: "Not found",
     405: "Method not allowed",
+    409: "Conflict",
     410: "Gone",
     413: "Too large",
     415: "Unsupported media type",
@@ -60,37 +71,79 @@ _TITLES = {
 }
 
 
+_CODES = {
+    400: "bad_request",
+    401: "unauthorised",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+    422: "not_valid",
+    429: "too_many",
+    503: "not_ready",
+}
+
+
 class Problem(BaseModel):
-    """An error as problem+json (RFC 9457)."""
+    """An error as problem+json (RFC 9457).
+
+    ``code`` names the kind of error and stays the same; ``detail`` is for people. ``instance`` is
+    the request's identifier. ``candidates`` are the customers that an identifier may mean.
+    """
 
     type: str = "about:blank"
     title: str
     status: int
+    code: str
     detail: str
+    instance: str | None = None
+    candidates: list[dict[str, Any]] | None = None
 
 
 def told(request: Request, error: Exception) -> Response:
     """The response to an error, without anything that was sent or that strangers need not know."""
+    found = problem_of(error)
+    headers = error.headers if isinstance(error, HTTPException) else None
+    if isinstance(error, TooMany):
+        headers = {"Retry-After": str(error.after)}
+    instance = getattr(request.state, "request_id", None)
+    return respond(found.model_copy(update={"instance": instance}), headers)
+
+
+def problem_of(error: Exception) -> Problem:
+    """What is told of an error; what strangers need not know goes to the log."""
     if isinstance(error, BadRequest):
-        return problem(error.status, str(error))
+        return _problem(error.status, str(error))
     if isinstance(error, HTTPException):
-        return problem(error.status_code, str(error.detail), error.headers)
+        return _problem(error.status_code, str(error.detail))
     if isinstance(error, RequestValidationError):  # its own words would echo what was sent
-        return problem(422, "the request is not valid")
+        return _problem(422, "the request is not valid")
     status = next((s for kind, s in STATUS.items() if isinstance(error, kind)), 500)
     if status >= 500 and isinstance(error, ZhikeError):
         _log.error("%s: %s", type(error).__name__, error)
-    after = {"Retry-After": str(error.after)} if isinstance(error, TooMany) else None
-    shown = str(error) if status < 500 or status == 503 else "internal error"
-    return problem(status, shown, after)
+    if status >= 500 and status != 503:
+        return _problem(status, "internal error")
+    found = _problem(status, str(error), _code(type(error)))
+    candidates = error.candidates if isinstance(error, SplitCustomer) else None
+    return found.model_copy(update={"candidates": candidates})
 
 
-def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+def _code(kind: type[Exception]) -> str:
+    """unknown_customer of UnknownCustomer."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
+
+
+def _problem(status: int, detail: str, code: str = "") -> Problem:
+    code = code or _CODES.get(status, "internal_error" if status >= 500 else "refused")
+    return Problem(title=_TITLES.get(status, "Error"), status=status, code=code, detail=detail)
+
+
+def respond(found: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """An error response."""
-    body = Problem(title=_TITLES.get(status, "Error"), status=status, detail=detail)
     return JSONResponse(
-        body.model_dump(),
-        status_code=status,
-        headers={**HEADERS.get(status, {}), **(headers or {})},
+        found.model_dump(exclude_none=True),
+        status_code=found.status,
+        headers={**HEADERS.get(found.status, {}), **(headers or {})},
         media_type="application/problem+json",
     )

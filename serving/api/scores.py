@@ -1,63 +1,114 @@
-"""Scores of known customers and of features that are sent."""
+"""Scores of known customers, one or many, and of features that are sent."""
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from data.errors import ZhikeError
+from features.identity.directory import Found
 from serving.access.fields import shown
-from serving.access.forms import SeenAnswer
-from serving.answering import answer
-from serving.api.shared import Scoring, Store, Visiting, body
+from serving.access.forms import SeenAnswer, SeenScore
+from serving.access.gate import Visit
+from serving.answering import answer, answers, without_reasons
+from serving.api.names import EXAMPLE, NamesCustomer, Superseded, superseded_by, whose
+from serving.api.problems import Problem, problem_of
+from serving.api.shared import (
+    Customer,
+    Named,
+    Releases,
+    Scoring,
+    Store,
+    Version,
+    Visiting,
+    body,
+    like,
+    written,
+)
 from serving.inline import InlineAnswer, answer_inline
 from serving.reasons import Language
-from serving.scoring import Answer
-from serving.strict import strict
+from serving.scoring import Answer, Score
+from serving.strict import BadRequest, strict
+from serving.versions import pinned
+from serving.whatif import SentAnswer, answer_sent
 from training.recipes import QUESTIONS
 from training.tables.columns import Value
 
-routes = APIRouter()
-_KNOWN = {"customer_id", "questions", "language"}
+routes = APIRouter(tags=["scores"])
+MOST = 1_000  # customers of one batch
+MOST_BYTES = 512 * 1024
+ALL = list(QUESTIONS)
+NONE_PINNED: dict[str, str] = {}
+_KNOWN = {"customer_id", "source", "questions", "language", "reasons", "versions"}
 _INLINE = {"model", "features", "language"}
+_CHURN: dict[str, Any] = {
+    "status": "scored",
+    "value": 0.031,
+    "unit": "probability",
+    "margin": -3.44,
+    "base_value": -3.1,
+    "contributions": {"tenure_days": -0.34},
+    "reasons": [
+        {
+            "group": "relationship",
+            "feature": "tenure_days",
+            "text": "Customer for 2,922 days (typical 1,096) lowers the chance of leaving",
+            "value": 2922.0,
+            "typical": 1096.0,
+            "contribution": -0.34,
+            "impact": -0.012,
+            "direction": "lowers",
+        }
+    ],
+    "horizon": 182,
+    "label_version": "churn/2",
+    "model": "churn",
+    "version": "3",
+}
+_ANSWER = {"customer_id": EXAMPLE, "as_of": "2026-06-30", "scores": {"churn": _CHURN}, "audit": 812}
+Questions = Annotated[list[Named], Field(min_length=1, max_length=20)]
+Versions = Annotated[
+    dict[Named, Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,64}$")]],
+    Field(max_length=20, description="Model -> version, to be answered by these releases."),
+]
 
 
-class ScoreRequest(BaseModel):
+class ScoreRequest(NamesCustomer):
     """Whose scores and which; or, of a bank's own table, a model and the features to read."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        json_schema_extra={
-            "examples": [
-                {"customer_id": "C000000042", "questions": ["churn", "propensity"]},
-                {"model": "table.mart", "features": {"income": 4200, "region": "north"}},
-            ]
-        },
+    model_config = like(
+        {"customer_id": EXAMPLE, "questions": ["churn", "propensity"]},
+        {"source": {"source_system": "cards", "source_key": "H00112144"}, "reasons": False},
+        {"customer_id": EXAMPLE, "questions": ["churn"], "versions": {"churn": "2"}},
+        {"model": "table.mart", "features": {"income": 4200, "region": "north"}},
     )
 
-    customer_id: Annotated[str, Field(pattern=r"^[!-~]{1,64}$")] = ""
-    questions: Annotated[
-        list[Annotated[str, Field(pattern=r"^[a-z_.]{1,40}$")]],
-        Field(min_length=1, max_length=20),
-    ] = list(QUESTIONS)
+    questions: Questions = ALL
     language: Language = "en"
+    reasons: bool = True
+    versions: Versions = NONE_PINNED
     model: Annotated[str, Field(pattern=r"^table\.[a-z0-9_]{1,40}$")] = ""
     features: Annotated[dict[str, Value], Field(max_length=2_000)] | None = None
 
     @model_validator(mode="after")
-    def _one_of_two(self) -> Self:
-        whose, read = bool(self.customer_id), bool(self.model) and self.features is not None
+    def _named(self) -> Self:
+        whose = bool(self.customer_id) or self.source is not None
+        read = bool(self.model) and self.features is not None
         whole = self.model_fields_set <= (_KNOWN if whose else _INLINE)
-        if whose == read or not whole:
+        if whose == read or not whole or (self.customer_id and self.source):
             raise PydanticCustomError(
-                "one_of_two", "send customer_id, with questions if you like, or model and features"
+                "one_of_three",
+                "send customer_id, with questions if you like, or model and features;"
+                " or source in the place of customer_id",
             )
         return self
 
 
-class ScoreResponse(Answer):
+class ScoreResponse(Answer, Superseded):
     """The scores, and the number of their audit record."""
+
+    model_config = like(_ANSWER)
 
     audit: int
 
@@ -68,29 +119,241 @@ class InlineResponse(InlineAnswer):
     audit: int
 
 
-@routes.post("/scores", openapi_extra=body(ScoreRequest), response_model_exclude_none=True)
+@routes.post(
+    "/scores",
+    openapi_extra=body(ScoreRequest),
+    response_model=ScoreResponse | InlineResponse | SeenAnswer,
+)
 def scores(
     visit: Visiting,
+    served: Releases,
     scorer: Scoring,
     store: Store,
     asked: Annotated[ScoreRequest, Depends(strict(ScoreRequest))],
-) -> ScoreResponse | InlineResponse | SeenAnswer:
-    """Scores of a known customer, or of features that are sent, with exact reasons."""
+) -> Response:
+    """Scores of a known customer, or of a row of a bank's own table, with exact reasons."""
     who = visit.who
     if asked.features is not None:
         visit.questions(asked.model, explained=True)
         told, sequence = answer_inline(
             scorer, store, asked.model, asked.features, language=asked.language, actor=who.name
         )
-        return shown(InlineResponse(audit=sequence, **dict(told)), who.roles)
-    visit.customer(asked.customer_id)
+        return written(shown(told, who.roles), audit=sequence)
+    found = whose(visit, asked.named)
     visit.questions(*asked.questions)
+    visit.questions(*asked.versions, explained=True)
     given, sequence = answer(
-        scorer,
+        pinned(served, scorer, asked.versions),
         store,
-        asked.customer_id,
+        found.customer_id,
         asked.questions,
         language=asked.language,
         actor=who.name,
     )
-    return shown(ScoreResponse(audit=sequence, **dict(given)), who.roles)
+    seen = shown(given if asked.reasons else without_reasons(given), who.roles)
+    return written(seen, audit=sequence, superseded_by=superseded_by(found))
+
+
+class BatchRequest(BaseModel):
+    """Many customers, each by identifier or as in POST /v1/scores, and what is asked of all."""
+
+    model_config = like(
+        {
+            "customers": [
+                EXAMPLE,
+                {"source": {"source_system": "cards", "source_key": "H00112144"}},
+            ],
+            "questions": ["churn"],
+            "reasons": False,
+        }
+    )
+
+    customers: Annotated[
+        list[Any],
+        Field(
+            min_length=1,
+            json_schema_extra={
+                "items": {
+                    "anyOf": [
+                        {"type": "string", "pattern": "^[!-~]{1,64}$"},
+                        body(NamesCustomer)["requestBody"]["content"]["application/json"]["schema"],
+                    ]
+                },
+                "maxItems": MOST,
+            },
+        ),
+    ]
+    questions: Questions = ALL
+    language: Language = "en"
+    reasons: bool = True
+    versions: Versions = NONE_PINNED
+
+    @model_validator(mode="after")
+    def _not_too_many(self) -> Self:
+        if len(self.customers) > MOST:
+            raise PydanticCustomError(
+                "too_many", f"more than {MOST:,} customers at once; send them to POST /v1/jobs"
+            )
+        return self
+
+
+class BatchItem(Superseded):
+    """What became of one customer: 200 with the answer and its audit record, or a problem."""
+
+    status: int
+    customer_id: str | None = None
+    as_of: str | None = None
+    scores: dict[str, Score | SeenScore | dict[str, Score] | dict[str, SeenScore]] | None = None
+    audit: int | None = None
+    problem: Problem | None = None
+
+
+class BatchResponse(BaseModel):
+    """An item for every customer, in the order of the request."""
+
+    model_config = like(
+        {
+            "items": [
+                {"status": 200, **_ANSWER},
+                {
+                    "status": 404,
+                    "problem": {
+                        "type": "about:blank",
+                        "title": "Not found",
+                        "status": 404,
+                        "code": "unknown_customer",
+                        "detail": "no source system keeps a record under this key; check both.",
+                    },
+                },
+            ]
+        }
+    )
+
+    items: list[BatchItem]
+
+
+@routes.post("/scores/batch", openapi_extra=body(BatchRequest), response_model_exclude_none=True)
+def batch(
+    visit: Visiting,
+    served: Releases,
+    scorer: Scoring,
+    store: Store,
+    asked: Annotated[BatchRequest, Depends(strict(BatchRequest, MOST_BYTES))],
+) -> BatchResponse:
+    """Scores of up to 1,000 customers, each with a status of its own."""
+    visit.questions(*asked.questions)
+    visit.questions(*asked.versions, explained=True)
+    found = [_found(visit, sent) for sent in asked.customers]
+    told = iter(
+        answers(
+            pinned(served, scorer, asked.versions),
+            store,
+            [one.customer_id for one in found if isinstance(one, Found)],
+            asked.questions,
+            language=asked.language,
+            actor=visit.who.name,
+        )
+    )
+    return BatchResponse(
+        items=[
+            _item(visit, one, next(told) if isinstance(one, Found) else one, asked.reasons)
+            for one in found
+        ]
+    )
+
+
+_ITEM: TypeAdapter[str | NamesCustomer] = TypeAdapter(Customer | NamesCustomer)
+
+
+def _found(visit: Visit, sent: Any) -> Found | Exception:
+    try:
+        named = _ITEM.validate_python(sent, strict=True)
+        return whose(visit, named if isinstance(named, str) else named.named)
+    except ValidationError:
+        return BadRequest(
+            422, "send an identifier, or customer_id, or source with source_system and source_key"
+        )
+    except ZhikeError as error:
+        return error
+
+
+def _item(
+    visit: Visit, found: Found | Exception, told: tuple[Answer, int] | Exception, reasons: bool
+) -> BatchItem:
+    if isinstance(told, Exception):
+        problem = problem_of(told)
+        return BatchItem(status=problem.status, problem=problem)
+    given, sequence = told
+    seen = shown(given if reasons else without_reasons(given), visit.who.roles)
+    return BatchItem(
+        status=200,
+        customer_id=seen.customer_id,
+        as_of=seen.as_of.isoformat(),
+        scores=dict(seen.scores),
+        audit=sequence,
+        superseded_by=superseded_by(found) if isinstance(found, Found) else None,
+    )
+
+
+class SentRequest(BaseModel):
+    """A question and the features to answer it from; what is left out counts as not known."""
+
+    model_config = like(
+        {
+            "question": "credit_risk",
+            "features": {"age_years": 41, "income_365d": 96_000_000, "debt_to_assets": 0.4},
+        }
+    )
+
+    question: Named
+    features: Annotated[
+        dict[
+            Annotated[str, Field(max_length=64)],
+            Annotated[float, Field(allow_inf_nan=False)] | None,
+        ],
+        Field(
+            max_length=500, description="Feature -> value as in GET /v1/features; null: unknown."
+        ),
+    ]
+    version: Version = ""
+    language: Language = "en"
+    reasons: bool = True
+
+
+class SentResponse(SentAnswer):
+    """The score of features that were sent, and the number of its audit record."""
+
+    model_config = like(
+        {
+            "about": "sent_features",
+            "question": "churn",
+            "score": _CHURN,
+            "not_known": ["age_years"],
+            "remarks": ["tenure_days: beyond what most of those learnt from had"],
+            "audit": 813,
+        }
+    )
+
+    audit: int
+
+
+@routes.post("/scores/inline", openapi_extra=body(SentRequest), response_model_exclude_none=True)
+def sent(
+    visit: Visiting,
+    served: Releases,
+    scorer: Scoring,
+    store: Store,
+    asked: Annotated[SentRequest, Depends(strict(SentRequest))],
+) -> SentResponse:
+    """The score of features that are sent: of somebody who is no customer yet, or of a what-if."""
+    visit.questions(asked.question, explained=True)
+    wanted = {asked.question: asked.version} if asked.version else {}
+    told, sequence = answer_sent(
+        pinned(served, scorer, wanted),
+        store,
+        asked.question,
+        asked.features,
+        language=asked.language,
+        actor=visit.who.name,
+    )
+    return SentResponse(audit=sequence, **dict(told if asked.reasons else told.bare()))

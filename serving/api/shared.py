@@ -1,11 +1,12 @@
 """What every route needs: the scorer, the database, the caller, and how bodies are described."""
 
 import logging
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from data.database import Database
 from data.errors import NotReady
@@ -18,13 +19,19 @@ from serving.releases import Served
 from serving.scoring import Scorer
 
 _log = logging.getLogger(__name__)
-Customer = Annotated[str, Field(pattern=r"^[!-~]{1,64}$")]
+Customer = Annotated[
+    str, Field(pattern=r"^[!-~]{1,64}$", description="The bank's own identifier of a customer.")
+]
 Named = Annotated[str, Field(pattern=r"^[a-z_.]{1,40}$")]
 Version = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{0,64}$")]
 
 
-async def _scorer(request: Request) -> Scorer:
+async def _served(request: Request) -> Served:
     served: Served = request.app.state.scorer
+    return served
+
+
+async def _scorer(served: Annotated[Served, Depends(_served)]) -> Scorer:
     return served.current  # once a request, whatever is swapped in meanwhile
 
 
@@ -33,6 +40,7 @@ async def _database(request: Request) -> Database:
     return database
 
 
+Releases = Annotated[Served, Depends(_served)]
 Scoring = Annotated[Scorer, Depends(_scorer)]
 Store = Annotated[Database, Depends(_database)]
 
@@ -72,7 +80,7 @@ async def _caller(visit: Annotated[Visit, Depends(visiting)]) -> Caller:
 Visiting = Annotated[Visit, Depends(visiting)]
 Known = Annotated[Caller, Depends(_caller)]
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem} for status in (400, 401, 403, 404, 410, 413, 415, 422, 429, 503)
+    status: {"model": Problem} for status in (400, 401, 403, 404, 409, 410, 413, 415, 422, 429, 503)
 }
 
 
@@ -85,5 +93,22 @@ def written(answer: BaseModel, **beside: Any) -> Response:
 
 def body(of: type[BaseModel]) -> dict[str, Any]:
     """Of a route that reads its body strictly: what OpenAPI says of it."""
-    content = {"application/json": {"schema": of.model_json_schema()}}
+    schema = of.model_json_schema()
+    content = {"application/json": {"schema": _whole(schema, schema.pop("$defs", {}))}}
     return {"requestBody": {"required": True, "content": content}}
+
+
+def _whole(part: Any, defined: Mapping[str, Any]) -> Any:
+    """A schema with its parts in their places: it stands outside the components."""
+    if isinstance(part, list):
+        return [_whole(one, defined) for one in part]
+    if not isinstance(part, dict):
+        return part
+    if "$ref" in part:
+        part = part | defined[part["$ref"].rpartition("/")[2]]
+    return {name: _whole(one, defined) for name, one in part.items() if name != "$ref"}
+
+
+def like(*examples: Any) -> ConfigDict:
+    """The configuration of a request or an answer that shows examples of itself."""
+    return ConfigDict(frozen=True, extra="forbid", json_schema_extra={"examples": list(examples)})

@@ -2,11 +2,11 @@
 
 import pytest
 
+from features.identity.telephones import phone_number
 from features.identity.writing import (
     email_address,
     han_name,
     identity_number,
-    phone_number,
     postal_address,
     postal_code,
     spelt_name,

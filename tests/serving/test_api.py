@@ -98,6 +98,7 @@ REFUSAL = {
     "type": "about:blank",
     "title": "Not authorised",
     "status": 401,
+    "code": "unauthorised",
     "detail": keys.REFUSAL,
 }
 
@@ -336,8 +337,22 @@ def raising(kind: type[ZhikeError]) -> Any:
     return route
 
 
-def test_only_scores_what_explains_them_and_the_description_are_offered(
-    quick_client: TestClient,
-) -> None:
+def test_only_what_the_bank_asks_for_is_offered(quick_client: TestClient) -> None:
     offered = {path for _, path in routes(quick_client)}
-    assert offered == {"/healthz", SCORES, "/v1/changes", "/v1/movements", "/v1/openapi.json"}
+    assert offered == {
+        "/healthz",
+        SCORES,
+        "/v1/scores/batch",
+        "/v1/scores/inline",
+        "/v1/changes",
+        "/v1/movements",
+        "/v1/refusals",
+        "/v1/customers/lookup",
+        "/v1/customers/profile",
+        "/v1/customers/history",
+        "/v1/models",
+        "/v1/models/{name}",
+        "/v1/models/{name}/{version}/card",
+        "/v1/features",
+        "/v1/openapi.json",
+    }
