@@ -17,6 +17,16 @@ ZhikeError
 ├── UnknownCustomer      nobody with this identifier at the as-of date
 ├── UnknownQuestion      a question nobody has a model for
 ├── NotReady             a needed part (database, releases, snapshot) is not there yet
+├── UnknownItem          nothing of the caller's with this identifier
+│   ├── UnknownJob
+│   ├── UnknownOutcome
+│   ├── UnknownOverride
+│   └── UnknownScore     an audit record that holds no such score
+├── BadFeedback          an outcome or override that cannot be so
+├── Conflict             what stands already does not allow this
+│   └── JobNotDone       a result that is not there yet
+├── IdempotencyMismatch  a key that came before with another request
+├── FourEyes             somebody who would approve what they decided themselves
 └── Unauthorised         no key, or a key that does not count
 """
 
@@ -95,3 +105,43 @@ class NotReady(ZhikeError):
 
 class Unauthorised(ZhikeError):
     """No key, or a key that does not count."""
+
+
+class UnknownItem(ZhikeError):
+    """Nothing of the caller's with this identifier."""
+
+
+class UnknownJob(UnknownItem):
+    """No job of the caller's with this identifier."""
+
+
+class UnknownOutcome(UnknownItem):
+    """No outcome with this identifier."""
+
+
+class UnknownOverride(UnknownItem):
+    """No override with this identifier."""
+
+
+class UnknownScore(UnknownItem):
+    """An audit record that does not exist, or holds no such score."""
+
+
+class BadFeedback(ZhikeError):
+    """An outcome or an override that cannot be so."""
+
+
+class Conflict(ZhikeError):
+    """What stands already does not allow this."""
+
+
+class JobNotDone(Conflict):
+    """A job whose result is not there yet."""
+
+
+class IdempotencyMismatch(ZhikeError):
+    """An idempotency key that came before with another request."""
+
+
+class FourEyes(ZhikeError):
+    """Somebody who would approve what they decided themselves."""

@@ -8,13 +8,13 @@ from starlette.exceptions import HTTPException
 
 from data.database import Database
 from data.errors import ZhikeError
-from serving.api import changes, health, scores
+from serving.api import changes, health, jobs, outcomes, overrides, scores
 from serving.api.problems import told
 from serving.api.shared import PROBLEMS, known_caller
 from serving.scoring import Scorer
 from serving.strict import BadRequest
 
-VERSION_1 = (scores.routes, changes.routes)
+VERSION_1 = (scores.routes, changes.routes, jobs.routes, outcomes.routes, overrides.routes)
 
 
 def application(scorer: Scorer, database: Database) -> FastAPI:
