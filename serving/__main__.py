@@ -1,5 +1,7 @@
 """Commands of the serving floor: score the book, one customer, serve, keys, the audit chain."""
 
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -31,6 +33,7 @@ from serving.refusals import Jurisdiction, refusal
 from serving.scoring import Scorer
 from serving.service import listen, serve
 from serving.stress import stress
+from serving.work import Worker
 
 app = application("Score the book or one customer, serve the API, make keys, verify the audit.")
 
@@ -266,13 +269,24 @@ def serve_api(
     release: Annotated[
         list[Path] | None, typer.Option(help="Folder of a table's release to serve as well.")
     ] = None,
+    jobs: Annotated[bool, typer.Option(help="Work jobs off as well.")] = True,
 ) -> None:
     """Serve the API until stopped."""
     listener = listen(host, port)
     scorer, database = Scorer.load(load_tables(release or [])), migrated()
     shown = listener.getsockname()
     out.print(f"serving on http://{shown[0]}:{shown[1]}")
-    serve(listener, scorer, database)
+    serve(listener, scorer, database, jobs=jobs)
+
+
+@app.command("work")
+def work_jobs_off() -> None:
+    """Work jobs off until stopped; several may, here and on other machines that share the home."""
+    database, scorer, stop = migrated(), Scorer.load(), threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    out.print("working jobs off")
+    Worker(database, lambda: scorer).run(stop)
 
 
 @app.command("key")

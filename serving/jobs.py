@@ -91,10 +91,23 @@ class Part:
         Raises:
             ZhikeError: the file is gone or damaged.
         """
-        content = self.path.read_bytes() if self.path.exists() else b""
+        self.check()
+        content = self.path.read_bytes()
         if sha256(content).hexdigest() != self.sha256:
-            raise ZhikeError(f"{self.path} is damaged or gone; submit the job again.")
+            raise self._damaged()
         return content
+
+    def check(self) -> None:
+        """See that the file is there in its length.
+
+        Raises:
+            ZhikeError: it is not.
+        """
+        if not self.path.exists() or self.path.stat().st_size != self.size:
+            raise self._damaged()
+
+    def _damaged(self) -> ZhikeError:
+        return ZhikeError(f"{self.path} is damaged or gone; submit the job again.")
 
 
 def submit(
@@ -202,13 +215,17 @@ def result(database: Database, client: str, job_id: str, actor: str) -> tuple[Jo
     Raises:
         UnknownJob: it is not there, or another client's.
         JobNotDone: it has not come to its end.
+        ZhikeError: a file of it is gone or cut short.
     """
     job = find(database, client, job_id)
     if job.status not in COMPLETE:
         raise JobNotDone(f"the job has no result: it is {job.status}.")
+    found = list(parts(database, job_id))
+    for part in found:
+        part.check()
     body = {"job_id": job_id, "result_sha256": job.result_sha256}
     audit.append(database, kind="job_result", actor=actor, body=body)
-    return job, list(parts(database, job_id))
+    return job, found
 
 
 def parts(database: Database, job_id: str, *which: sa.ColumnElement[bool]) -> Iterator[Part]:

@@ -1,6 +1,7 @@
 """Run the HTTP service on a loopback address."""
 
 import socket
+from contextlib import nullcontext
 
 import uvicorn
 
@@ -8,6 +9,7 @@ from data.database import Database
 from data.errors import ConfigurationError
 from serving.api.app import application
 from serving.scoring import Scorer
+from serving.work import working
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -37,8 +39,10 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(listener: socket.socket, scorer: Scorer, database: Database) -> None:
-    """Serve until stopped."""
+def serve(
+    listener: socket.socket, scorer: Scorer, database: Database, *, jobs: bool = True
+) -> None:
+    """Serve until stopped, and work jobs off beside it unless others do."""
     config = uvicorn.Config(
         application(scorer, database),
         log_level="warning",
@@ -47,4 +51,5 @@ def serve(listener: socket.socket, scorer: Scorer, database: Database) -> None:
         timeout_keep_alive=30,
         timeout_graceful_shutdown=20,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    with working(database, lambda: scorer) if jobs else nullcontext():
+        uvicorn.Server(config).run(sockets=[listener])

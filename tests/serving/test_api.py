@@ -335,8 +335,14 @@ def raising(kind: type[ZhikeError]) -> Any:
     return route
 
 
-def test_only_scores_what_explains_them_and_the_description_are_offered(
+def test_nothing_but_what_is_listed_here_is_offered(
     quick_client: TestClient,
 ) -> None:
     offered = {path for _, path in routes(quick_client)}
-    assert offered == {"/healthz", SCORES, "/v1/changes", "/v1/movements", "/v1/openapi.json"}
+    jobs = {f"/v1/jobs{tail}" for tail in ("", *(f"/{{job_id}}{t}" for t in JOB))}
+    feedback = {"/v1/outcomes", "/v1/overrides", "/v1/overrides/{override_id}/approval"}
+    explained = {"/healthz", SCORES, "/v1/changes", "/v1/movements", "/v1/openapi.json"}
+    assert offered == explained | jobs | feedback
+
+
+JOB = ("", "/results", "/result")
