@@ -45,8 +45,7 @@ HEADERS: dict[int, dict[str, str]] = {
     401: {"WWW-Authenticate": "Bearer"},
     503: {"Retry-After": "5"},
 }
-
-_TITLES = {
+TITLES = {
     400: "Bad request",
     401: "Not authorised",
     403: "Not allowed",
@@ -86,7 +85,7 @@ def told(request: Request, error: Exception) -> Response:
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """An error response."""
-    body = Problem(title=_TITLES.get(status, "Error"), status=status, detail=detail)
+    body = Problem(title=TITLES.get(status, "Error"), status=status, detail=detail)
     return JSONResponse(
         body.model_dump(),
         status_code=status,

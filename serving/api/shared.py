@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from data.database import Database
 from data.errors import NotReady
-from serving.api.problems import Problem
+from serving.api.problems import TITLES, Problem
 from serving.keys import Caller, caller
 from serving.scoring import Scorer
 
@@ -41,8 +41,11 @@ def known_caller(store: Store, authorization: Annotated[str | None, Header()] = 
 
 
 Known = Annotated[Caller, Depends(known_caller)]
+_PROBLEM = {"application/problem+json": {"schema": Problem.model_json_schema()}}
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem} for status in (400, 401, 404, 413, 415, 422, 503)
+    status: {"description": title, "content": _PROBLEM}
+    for status, title in TITLES.items()
+    if status not in (405, 500)
 }
 
 
