@@ -1,6 +1,7 @@
 """What every route needs: the scorer, the database, the caller, and how bodies are described."""
 
 import logging
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
@@ -51,5 +52,17 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 def body(of: type[BaseModel]) -> dict[str, Any]:
     """Of a route that reads its body strictly: what OpenAPI says of it."""
-    content = {"application/json": {"schema": of.model_json_schema()}}
+    schema = of.model_json_schema()
+    content = {"application/json": {"schema": _whole(schema, schema.pop("$defs", {}))}}
     return {"requestBody": {"required": True, "content": content}}
+
+
+def _whole(part: Any, defined: Mapping[str, Any]) -> Any:
+    """A schema with its parts in their places: it stands outside the components."""
+    if isinstance(part, list):
+        return [_whole(one, defined) for one in part]
+    if not isinstance(part, dict):
+        return part
+    if "$ref" in part:
+        part = part | defined[part["$ref"].rpartition("/")[2]]
+    return {name: _whole(one, defined) for name, one in part.items() if name != "$ref"}

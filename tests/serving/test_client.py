@@ -11,7 +11,6 @@ from starlette.testclient import TestClient
 
 from data.database import Database
 from serving import client as ours
-from serving.api.overrides import OverrideRequest
 from serving.client import ApiError, Client
 from serving.jobs import Job
 from serving.keys import make_key
@@ -20,7 +19,7 @@ from serving.overrides import Settled
 from serving.scoring import Scorer
 from serving.work import working
 from tests.serving.conftest import knocking
-from tests.serving.test_feedback import NEXT_MONTH
+from tests.serving.test_feedback import OVERRIDE
 from tests.serving.tiny_bank import publish
 
 TOKEN = "zhike.secret"
@@ -199,8 +198,7 @@ def test_feedback_through_the_client(ann: Client, store: Database) -> None:
     )
     assert mended["supersedes"] == told["outcome_id"]
     number = ann.scores("C001", ["churn"])["audit"]
-    asked = OverrideRequest.model_config["json_schema_extra"]["examples"][0]  # type: ignore[index,call-overload]
-    asked = asked | {"score_audit": number, "model": "churn", "expires_on": str(NEXT_MONTH)}
+    asked = OVERRIDE | {"score_audit": number, "model": "churn"}
     made = ann.override(**asked)
     with pytest.raises(ApiError) as refused:
         ann.settle(made["override_id"], approve=True)

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from hypothesis.strategies import booleans
 from schemathesis import APIOperation
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     negative_data_rejection,
@@ -43,7 +44,7 @@ def without_credentials(described: dict[str, Any]) -> dict[str, Any]:
 SCHEMA = schemathesis.openapi.from_dict(
     without_credentials(application(Scorer({}, {}), Database("sqlite://")).openapi())
 )
-OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations()]
+OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations() if isinstance(found, Ok)]
 NAMES = [operation.label for operation in OPERATIONS]
 
 
@@ -59,7 +60,7 @@ def ask(
     seen: Counter[int] = Counter()
     key = {"Authorization": client.headers["Authorization"]}
 
-    def each(case: schemathesis.Case, known: bool) -> None:
+    def each(case: schemathesis.Case[Any], known: bool) -> None:
         positive = case.meta is None or case.meta.generation.mode.is_positive
         if customer and known and positive and isinstance(case.body, dict):
             case.body |= {"customer_id": customer} if "customer_id" in case.body else {}
@@ -83,16 +84,17 @@ def ask(
 def test_f36_whatever_is_asked_the_answer_is_as_described(
     quick_client: TestClient, operation: APIOperation[Any, Any, Any, Any]
 ) -> None:
-    assert ask(quick_client, operation, 8)
+    seen = ask(quick_client, operation, 8)
+    assert seen.total() > seen[415] + seen[503]
 
 
 @pytest.mark.slow
-def test_f36_over_a_trained_bank_a_thousand_requests_are_answered_as_described(
+def test_f36_over_a_trained_bank_hundreds_of_requests_are_answered_as_described(
     client: TestClient, served: Database, customer: str
 ) -> None:
     # What moved a score builds profiles of two days: seconds each.
     told = {
-        each.label: ask(client, each, 40, "" if "movements" in each.label else customer)
+        each.label: ask(client, each, 20, "" if "movements" in each.label else customer)
         for each in OPERATIONS
     }
     for label, seen in told.items():
