@@ -4,6 +4,7 @@ import logging
 import os
 import secrets
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -138,8 +139,11 @@ class Worker:
 
     def _chunk(self, lease: Lease, number: int, first: int, customers: list[str]) -> None:
         scorer = self.scorer()
-        lines, audits = [], []
+        lines, audits, last = [], [], time.monotonic()
         for place, customer in enumerate(customers, first):
+            if time.monotonic() - last >= self.lease.total_seconds() / 3:
+                with self._still(lease):
+                    last = time.monotonic()
             line, sequence = self._item(scorer, lease.asked, customer)
             lines.append(canonical_json({"item": place, "customer_id": customer, **line}))
             audits.append(sequence)
