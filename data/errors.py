@@ -24,6 +24,16 @@ ZhikeError
 ├── NotOffered           what this bank has not set up
 ├── NotReady             a needed part (database, releases, snapshot) is not there yet
 │   └── NotScorable      a question that has no model, or does not fit the customer
+├── UnknownItem          nothing of the caller's with this identifier
+│   ├── UnknownJob
+│   ├── UnknownOutcome
+│   ├── UnknownOverride
+│   └── UnknownScore     an audit record that holds no such score
+├── BadFeedback          an outcome or override that cannot be so
+├── Conflict             what stands already does not allow this
+│   └── JobNotDone       a result that is not there yet
+├── IdempotencyMismatch  a key that came before with another request
+├── FourEyes             somebody who would approve what they decided themselves
 ├── Unauthorised         no key or token, or one that does not count
 ├── Forbidden            a caller who is known but may not do this
 └── TooMany              more requests, or more wrong keys, than one client gets answered
@@ -151,3 +161,43 @@ class TooMany(ZhikeError):
     def __init__(self, told: str, after: int = 1) -> None:
         super().__init__(told)
         self.after = after
+
+
+class UnknownItem(ZhikeError):
+    """Nothing of the caller's with this identifier."""
+
+
+class UnknownJob(UnknownItem):
+    """No job of the caller's with this identifier."""
+
+
+class UnknownOutcome(UnknownItem):
+    """No outcome with this identifier."""
+
+
+class UnknownOverride(UnknownItem):
+    """No override with this identifier."""
+
+
+class UnknownScore(UnknownItem):
+    """An audit record that does not exist, or holds no such score."""
+
+
+class BadFeedback(ZhikeError):
+    """An outcome or an override that cannot be so."""
+
+
+class Conflict(ZhikeError):
+    """What stands already does not allow this."""
+
+
+class JobNotDone(Conflict):
+    """A job whose result is not there yet."""
+
+
+class IdempotencyMismatch(ZhikeError):
+    """An idempotency key that came before with another request."""
+
+
+class FourEyes(ZhikeError):
+    """Somebody who would approve what they decided themselves."""

@@ -86,6 +86,11 @@ class Settings(BaseSettings):
         return self.checkpoints or self.home / "audit" / "checkpoints.jsonl"
 
     @property
+    def jobs(self) -> Path:
+        """Folder of the results of jobs."""
+        return self.home / "jobs"
+
+    @property
     def database(self) -> str:
         """The database address in force."""
         return self.database_url or f"sqlite:///{self.home / 'zhike.db'}"

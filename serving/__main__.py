@@ -1,6 +1,8 @@
 """Commands of the serving floor: score the book, one customer, serve, keys, the audit chain."""
 
 import json
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -37,6 +39,7 @@ from serving.replay import replay
 from serving.scoring import Scorer
 from serving.service import listen, serve
 from serving.stress import stress
+from serving.work import Worker
 
 app = application("Score the book or one customer, serve the API, make keys, verify the audit.")
 
@@ -272,6 +275,7 @@ def serve_api(
     release: Annotated[
         list[Path] | None, typer.Option(help="Folder of a table's release to serve as well.")
     ] = None,
+    jobs: Annotated[bool, typer.Option(help="Work jobs off as well.")] = True,
 ) -> None:
     """Serve the API until stopped."""
     listener = listen(host, port)
@@ -281,7 +285,19 @@ def serve_api(
         note(fault)
     shown = listener.getsockname()
     out.print(f"serving on http://{shown[0]}:{shown[1]}")
-    serve(listener, served, database)
+    serve(listener, served, database, jobs=jobs)
+
+
+@app.command("work")
+def work_jobs_off() -> None:
+    """Work jobs off until stopped; several may, here and on other machines that share the home."""
+    database, stop = migrated(), threading.Event()
+    served = Served.open(database)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    out.print("working jobs off")
+    with served.watching():
+        Worker(database, lambda: served.current).run(stop)
 
 
 app.add_typer(access.keys, name="key")

@@ -72,8 +72,8 @@ class Moved(BaseModel):
 
     feature: str
     text: str
-    before: float | None
-    after: float | None
+    before: float | None = None
+    after: float | None = None
 
 
 class Step(BaseModel):

@@ -67,8 +67,8 @@ class Reason(BaseModel):
     group: str
     feature: str
     text: str
-    value: float | None
-    typical: float | None
+    value: float | None = None
+    typical: float | None = None
     contribution: float
     impact: float
     points: float | None = None

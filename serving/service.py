@@ -1,6 +1,7 @@
 """Run the HTTP service on a loopback address."""
 
 import socket
+from contextlib import nullcontext
 
 import uvicorn
 
@@ -9,6 +10,7 @@ from data.database import Database
 from data.errors import ConfigurationError
 from serving.api.app import application
 from serving.releases import Served
+from serving.work import working
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -38,8 +40,13 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(listener: socket.socket, served: Served, database: Database) -> None:
-    """Serve until stopped; releases that are promoted meanwhile are swapped in."""
+def serve(
+    listener: socket.socket, served: Served, database: Database, *, jobs: bool = True
+) -> None:
+    """Serve until stopped; releases that are promoted meanwhile are swapped in.
+
+    Jobs are worked off beside it unless others do.
+    """
     config = uvicorn.Config(
         application(served, database),
         log_level="warning",
@@ -48,5 +55,6 @@ def serve(listener: socket.socket, served: Served, database: Database) -> None:
         timeout_keep_alive=30,
         timeout_graceful_shutdown=20,
     )
-    with committing(database), served.watching():
+    beside = working(database, lambda: served.current) if jobs else nullcontext()
+    with committing(database), served.watching(), beside:
         uvicorn.Server(config).run(sockets=[listener])

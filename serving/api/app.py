@@ -10,7 +10,18 @@ from data.database import Database
 from data.errors import ZhikeError
 from serving.access.gate import Gate
 from serving.access.rules import VERSION
-from serving.api import audit, changes, customers, health, models, refusals, scores
+from serving.api import (
+    audit,
+    changes,
+    customers,
+    health,
+    jobs,
+    models,
+    outcomes,
+    overrides,
+    refusals,
+    scores,
+)
 from serving.api.description import described
 from serving.api.problems import told
 from serving.api.shared import PROBLEMS, visiting
@@ -25,6 +36,9 @@ VERSION_1 = (
     refusals.routes,
     customers.routes,
     models.routes,
+    jobs.routes,
+    outcomes.routes,
+    overrides.routes,
     audit.routes,
 )
 

@@ -14,8 +14,12 @@ from starlette.exceptions import HTTPException
 from data.errors import (
     AdditivityBroken,
     BadFeatures,
+    BadFeedback,
+    Conflict,
     Erased,
     Forbidden,
+    FourEyes,
+    IdempotencyMismatch,
     NotOffered,
     NotReady,
     NotRefusable,
@@ -25,6 +29,7 @@ from data.errors import (
     TooMany,
     Unauthorised,
     UnknownCustomer,
+    UnknownItem,
     UnknownQuestion,
     UnknownRecord,
     ZhikeError,
@@ -35,13 +40,18 @@ _log = logging.getLogger(__name__)
 STATUS: dict[type[ZhikeError], int] = {
     Unauthorised: 401,
     Forbidden: 403,
+    FourEyes: 403,
     UnknownCustomer: 404,
     UnknownQuestion: 404,
     UnknownRecord: 404,
     NotOffered: 404,
     SplitCustomer: 409,
+    UnknownItem: 404,
+    Conflict: 409,
     Erased: 410,
+    IdempotencyMismatch: 422,
     BadFeatures: 422,
+    BadFeedback: 422,
     OutsideData: 422,
     NotRefusable: 422,
     NotScorable: 422,
@@ -53,8 +63,7 @@ HEADERS: dict[int, dict[str, str]] = {
     401: {"WWW-Authenticate": "Bearer"},
     503: {"Retry-After": "5"},
 }
-
-_TITLES = {
+TITLES = {
     400: "Bad request",
     401: "Not authorised",
     403: "Forbidden",
@@ -136,7 +145,7 @@ def _code(kind: type[Exception]) -> str:
 
 def _problem(status: int, detail: str, code: str = "") -> Problem:
     code = code or _CODES.get(status, "internal_error" if status >= 500 else "refused")
-    return Problem(title=_TITLES.get(status, "Error"), status=status, code=code, detail=detail)
+    return Problem(title=TITLES.get(status, "Error"), status=status, code=code, detail=detail)
 
 
 def respond(found: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:

@@ -337,22 +337,19 @@ def raising(kind: type[ZhikeError]) -> Any:
     return route
 
 
-def test_only_what_the_bank_asks_for_is_offered(quick_client: TestClient) -> None:
+def test_nothing_but_what_is_listed_here_is_offered(
+    quick_client: TestClient,
+) -> None:
     offered = {path for _, path in routes(quick_client)}
-    assert offered == {
-        "/healthz",
-        SCORES,
-        "/v1/scores/batch",
-        "/v1/scores/inline",
-        "/v1/changes",
-        "/v1/movements",
-        "/v1/refusals",
-        "/v1/customers/lookup",
-        "/v1/customers/profile",
-        "/v1/customers/history",
-        "/v1/models",
-        "/v1/models/{name}",
-        "/v1/models/{name}/{version}/card",
-        "/v1/features",
-        "/v1/openapi.json",
-    }
+    jobs = {f"/v1/jobs{tail}" for tail in ("", *(f"/{{job_id}}{t}" for t in JOB))}
+    feedback = {"/v1/outcomes", "/v1/overrides", "/v1/overrides/{override_id}/approval"}
+    customers = {f"/v1/customers/{what}" for what in ("lookup", "profile", "history")}
+    models = {"/v1/models", "/v1/models/{name}", "/v1/models/{name}/{version}/card"}
+    records = {f"/v1/audit/{{number}}{tail}" for tail in ("", "/payload", "/replay")}
+    scores = {SCORES, f"{SCORES}/batch", f"{SCORES}/inline", "/v1/refusals"}
+    explained = {"/v1/changes", "/v1/movements", "/v1/features", "/v1/openapi.json"}
+    answered = scores | explained | customers | models
+    assert offered == answered | jobs | feedback | records | {"/healthz"}
+
+
+JOB = ("", "/results", "/result")

@@ -9,37 +9,8 @@ from starlette.testclient import TestClient
 
 from serving.api.scores import ScoreRequest
 from serving.strict import MOST_BYTES, BadRequest, parse, strict
+from tests.serving.raw_corpus import DIGITS, MARKERS, NO_JSON
 
-DIGITS = "7" * 400
-MARKERS = ("marker", DIGITS[:40])
-
-NOT_JSON = {
-    "empty": b"",
-    "blank": b"  \n",
-    "truncated": b'{"customer_id": "marker',
-    "truncated in a character": b'{"customer_id": "marker\xe4\xb8',
-    "two values": b'{"customer_id": "marker"} {}',
-    "byte order mark": b'\xef\xbb\xbf{"customer_id": "marker"}',
-    "UTF-16": '{"customer_id": "marker"}'.encode("utf-16"),
-    "compressed": b"\x1f\x8b\x08\x00marker",
-    "single quotes": b"{'customer_id': 'marker'}",
-    "a comment": b'{"customer_id": "marker"} // marker',
-    "a comma too many": b'{"customer_id": "marker",}',
-    "NaN": b'{"customer_id": NaN, "marker": 1}',
-    "Infinity": b'{"customer_id": Infinity, "marker": 1}',
-    "-Infinity": b'{"customer_id": -Infinity, "marker": 1}',
-    "a name twice": b'{"customer_id": "marker", "customer_id": "C1"}',
-    "a name twice, spelt apart": b'{"customer_id": "marker", "customer\\u005fid": "C1"}',
-    "a name twice, far within": b'{"customer_id": [{"marker": 1, "marker": 2}]}',
-    "lone surrogate": b'{"customer_id": "marker\\ud800"}',
-    "lone surrogate in a name": b'{"marker\\udfff": 1}',
-    "surrogate bytes": b'{"customer_id": "marker\xed\xa0\x80"}',
-    "a raw NUL": b'{"customer_id": "marker\x00"}',
-    "nested 30,000 deep": b'{"customer_id":' + b"[" * 30_000 + b'"marker"' + b"]" * 30_000 + b"}",
-    "nested 60,000 deep and never closed": b"[" * 60_000,
-    "objects 8,000 deep": b'{"a":' * 8_000 + b"1" + b"}" * 8_000,
-    "a number of 5,000 digits": b'{"customer_id": ' + b"7" * 5_000 + b"}",
-}
 NOT_ALLOWED = {
     "nothing": b"{}",
     "null": b"null",
@@ -99,7 +70,7 @@ def refusal(client: TestClient, body: bytes, kind: str = "application/json") -> 
     return refused.status_code
 
 
-@cases(NOT_JSON)
+@cases(NO_JSON)
 def test_what_is_no_strict_json_is_refused(quick_client: TestClient, body: bytes) -> None:
     assert refusal(quick_client, body) == 400
 
