@@ -29,8 +29,9 @@ from serving.moves import IN_ALL, Asked, moved_by, why_moved
 from serving.reasons import Language, said
 from serving.refusals import Jurisdiction, refusal
 from serving.scoring import Scorer
-from serving.service import listen, serve
+from serving.service import listen, opened, serve
 from serving.stress import stress
+from serving.workers import supervise, work
 
 app = application("Score the book or one customer, serve the API, make keys, verify the audit.")
 
@@ -263,16 +264,34 @@ def _day(option: str, given: str) -> date:
 def serve_api(
     host: Annotated[str, typer.Option(help="Loopback address.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer.")] = 1,
     release: Annotated[
         list[Path] | None, typer.Option(help="Folder of a table's release to serve as well.")
     ] = None,
 ) -> None:
     """Serve the API until stopped."""
     listener = listen(host, port)
-    scorer, database = Scorer.load(load_tables(release or [])), migrated()
     shown = listener.getsockname()
-    out.print(f"serving on http://{shown[0]}:{shown[1]}")
-    serve(listener, scorer, database)
+
+    def ready() -> None:
+        out.print(f"serving on http://{shown[0]}:{shown[1]}")
+
+    if workers > 1:
+        options = [word for folder in release or [] for word in ("--release", str(folder))]
+        supervise(listener, workers, options, ready)
+    else:
+        database = opened(listener)
+        serve(listener, Scorer.load(load_tables(release or [])), database, ready=ready)
+
+
+@app.command("worker", hidden=True)
+def serve_as_worker(
+    listener: Annotated[int, typer.Argument(help="Descriptor of the socket.")],
+    line: Annotated[int, typer.Argument(help="Descriptor of the line to the supervisor.")],
+    release: Annotated[list[Path] | None, typer.Option()] = None,
+) -> None:
+    """Be one of several processes that answer; started by their supervisor."""
+    work(listener, line, lambda: Scorer.load(load_tables(release or [])))
 
 
 @app.command("key")

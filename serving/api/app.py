@@ -1,5 +1,8 @@
 """The application: its routes, what guards them, and what becomes of errors."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
@@ -9,8 +12,10 @@ from starlette.exceptions import HTTPException
 from data.database import Database
 from data.errors import ZhikeError
 from serving.api import changes, health, scores
+from serving.api.envelope import Envelope
 from serving.api.problems import told
 from serving.api.shared import PROBLEMS, known_caller
+from serving.readiness import Watch
 from serving.scoring import Scorer
 from serving.strict import BadRequest
 
@@ -20,8 +25,11 @@ VERSION_1 = (scores.routes, changes.routes)
 def application(scorer: Scorer, database: Database) -> FastAPI:
     """The service over a scorer and a database."""
     # The built-in description and the redirects to a path with another slash know no keys.
-    app = FastAPI(title="Zhike", version="1", openapi_url=None, redirect_slashes=False)
+    app = FastAPI(title="Zhike", version="1", openapi_url=None, redirect_slashes=False,
+                  lifespan=_lifespan)  # fmt: skip
     app.state.scorer, app.state.database = scorer, database
+    app.state.watch = Watch(database)
+    app.add_middleware(Envelope)
     first = APIRouter(prefix="/v1", dependencies=[Depends(known_caller)], responses=PROBLEMS)
     for routes in VERSION_1:
         first.include_router(routes)
@@ -31,6 +39,16 @@ def application(scorer: Scorer, database: Database) -> FastAPI:
     for error in (ZhikeError, BadRequest, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(error, told)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Watch the database while the service runs."""
+    looking = asyncio.create_task(app.state.watch.keep_looking(app.state.scorer))
+    yield
+    looking.cancel()
+    with suppress(asyncio.CancelledError):
+        await looking
 
 
 def _description(request: Request) -> dict[str, Any]:

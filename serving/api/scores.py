@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 from serving.answering import answer
 from serving.api.shared import Known, Scoring, Store, body
 from serving.inline import InlineAnswer, answer_inline
+from serving.metrics import count_scores
 from serving.reasons import Language
 from serving.scoring import Answer
 from serving.strict import strict
@@ -87,4 +88,5 @@ def scores(
         language=asked.language,
         actor=who.name,
     )
+    count_scores(given.scores)
     return ScoreResponse(audit=sequence, **dict(given))

@@ -32,9 +32,13 @@ Scoring = Annotated[Scorer, Depends(_scorer)]
 Store = Annotated[Database, Depends(_database)]
 
 
-def known_caller(store: Store, authorization: Annotated[str | None, Header()] = None) -> Caller:
+def known_caller(
+    request: Request, store: Store, authorization: Annotated[str | None, Header()] = None
+) -> Caller:
     try:
-        return caller(store, authorization)
+        found = caller(store, authorization)
+        request.state.client = found.key_id  # for the log
+        return found
     except NotReady as error:
         _log.error("%s", error)
         raise NotReady("keys cannot be checked now; try again soon.") from None  # to a stranger
