@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import ceil
 from pathlib import Path
 from typing import IO, Any
 
@@ -41,8 +42,8 @@ class Database:
         self.engine = _engine(self.address, patience)
         self._file: os.stat_result | None = None
 
-    def migrate(self) -> None:
-        """Bring the schema up to date, whole or not at all.
+    def migrate(self, revision: str = "head") -> None:
+        """Bring the schema up to date, or up to a revision, whole or not at all.
 
         Raises:
             NotReady: the database does not answer.
@@ -51,7 +52,7 @@ class Database:
         config.set_main_option("script_location", str(MIGRATIONS))
         with self.writing() as connection:
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -141,7 +142,7 @@ def _engine(address: str, patience: float | None) -> Engine:
         url = sa.make_url(address)
         postgres = url.get_backend_name() == "postgresql"
         if postgres and "connect_timeout" not in url.query:
-            url = url.update_query_dict({"connect_timeout": str(_PATIENCE)})
+            url = url.update_query_dict({"connect_timeout": str(ceil(patience or _PATIENCE))})
         # Parameters are people's identifiers: they stay out of errors and logs.
         engine = sa.create_engine(
             url, pool_pre_ping=postgres, hide_parameters=True, **_pool(url, patience)
@@ -160,9 +161,12 @@ def _engine(address: str, patience: float | None) -> Engine:
 
 
 def _pool(url: sa.URL, patience: float | None) -> dict[str, Any]:
-    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+    sqlite = url.get_backend_name() == "sqlite"
+    if sqlite and url.database in (None, "", ":memory:"):
         return {}
-    waits = {} if patience is None else {"pool_timeout": patience}
+    waits: dict[str, Any] = {} if patience is None else {"pool_timeout": patience}
+    if sqlite and patience is not None:
+        waits["connect_args"] = {"timeout": patience}
     return {"pool_size": settings().database_pool, "max_overflow": 0, **waits}
 
 

@@ -8,6 +8,8 @@ import logging
 import sys
 import traceback
 from collections.abc import MutableMapping
+from contextlib import suppress
+from io import TextIOBase
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,19 @@ access = structlog.get_logger()
 _FRAMES = 12
 
 
+class _ErrorStream(TextIOBase):
+    """The error stream of the moment; a full disk behind it loses lines, not answers."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
+
+
 def start_logging() -> None:
     """Write what this process logs, ours and the libraries', as JSON to the error stream."""
     shared: list[Any] = [
@@ -29,10 +44,10 @@ def start_logging() -> None:
     ]
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer(ensure_ascii=True)],
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(_ErrorStream()),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(_ErrorStream())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
@@ -40,7 +55,6 @@ def start_logging() -> None:
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.JSONRenderer(ensure_ascii=True),
             ],
-            keep_exc_info=True,
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)

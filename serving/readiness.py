@@ -65,6 +65,11 @@ class Watch:
         self._looker = threading.Thread(target=self._look, name="database watch", daemon=True)
         self._looker.start()
 
+    def wait(self) -> None:
+        """Wait for the look that is under way."""
+        if self._looker is not None:
+            self._looker.join()
+
     @property
     def silent(self) -> str:
         """Why the database cannot be asked; empty where it can."""

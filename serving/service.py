@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import uvicorn
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from data.database import Database
@@ -56,7 +57,7 @@ def opened(listener: socket.socket) -> Database:
     """
     database = Database(patience=settings().database_seconds)
     try:
-        Database().migrate()  # however long it takes
+        _migrate()
     except NotReady as error:
         _log.warning("waiting: %s", error)
         _wait(listener)
@@ -121,6 +122,14 @@ class _Server(uvicorn.Server):
         self._ready()
 
 
+def _migrate() -> None:
+    database = Database()  # with all the patience that a migration needs
+    try:
+        database.migrate()
+    finally:
+        database.engine.dispose()
+
+
 _STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -145,7 +154,7 @@ def _wait(listener: socket.socket) -> None:
         pause = threading.Event()
         while not server.should_exit and not answered.is_set():
             try:
-                Database().migrate()
+                _migrate()
             except NotReady:
                 pause.wait(_AGAIN)
             else:
@@ -162,8 +171,6 @@ async def _not_yet(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] != "http":
         return
     if scope["path"] == "/healthz":
-        from starlette.responses import JSONResponse
-
         await JSONResponse({"status": "ok"})(scope, receive, send)
     else:
         await problem(503, "the database does not answer yet.")(scope, receive, send)
