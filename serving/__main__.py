@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from data.audit import first_broken
-from data.database import migrated
+from data.backup import backup, restore
+from data.database import Database, migrated
 from data.errors import ConfigurationError, ZhikeError
 from data.terminal import application, note, out, plain, progress, run, show_table
 from data.warehouse import Warehouse, canonical_json
@@ -301,6 +302,19 @@ def new_key(
 ) -> None:
     """Make an API key and print it, for the only time."""
     print(make_key(migrated(), name, days))
+
+
+@app.command("backup")
+def back_up(folder: Annotated[Path, typer.Argument(help="A new folder.")]) -> None:
+    """Copy the database as of one moment, the releases and the audit's checkpoints."""
+    out.print(f"{len(backup(migrated(), folder)):,} files in {plain(str(folder))}; keep it safe")
+
+
+@app.command("restore")
+def bring_back(folder: Annotated[Path, typer.Argument(help="A folder that backup made.")]) -> None:
+    """Bring a backup back to an empty database and an empty ZHIKE_HOME."""
+    count = restore(Database(), folder)
+    out.print(f"{count:,} files are back; check them with ./zhike serving verify-audit")
 
 
 @app.command("verify-audit")

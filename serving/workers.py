@@ -77,9 +77,8 @@ def supervise(
     """
     start_logging()
     folder = tempfile.mkdtemp(prefix="zhike-metrics-")
-    os.environ[SHARED] = folder
     try:
-        _Supervisor(listener, count, (program, options), ready).run()
+        _Supervisor(listener, count, (program, options), folder, ready).run()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -89,6 +88,7 @@ class _Supervisor:
     listener: socket.socket
     count: int
     words: tuple[Sequence[str], Sequence[str]]
+    counts: str
     ready: Callable[[], None]
     workers: list[_Worker] = field(default_factory=list)
     deaths: deque[float] = field(default_factory=deque)
@@ -135,7 +135,10 @@ class _Supervisor:
         command = [sys.executable, "-P", *program, *map(str, ends), *options]
         path = os.pathsep.join(filter(None, (str(CHECKOUT), os.environ.get("PYTHONPATH"))))
         process = subprocess.Popen(
-            command, pass_fds=ends, stdin=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": path}
+            command,
+            pass_fds=ends,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": path, SHARED: self.counts},
         )
         theirs.close()
         worker = _Worker(process, ours)
@@ -157,7 +160,7 @@ class _Supervisor:
         worker.line.close()
         worker.process.wait()
         self.workers.remove(worker)
-        multiprocess.mark_process_dead(worker.process.pid)  # type: ignore[no-untyped-call]
+        multiprocess.mark_process_dead(worker.process.pid, self.counts)  # type: ignore[no-untyped-call]
         if self.stopping:
             return
         _log.error("a worker ended with status %d", worker.process.returncode)
