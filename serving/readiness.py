@@ -105,7 +105,7 @@ class Watch:
 def report(watch: Watch, scorer: Any) -> dict[str, Any]:
     """What /readyz tells: ready or not, and what is degraded while it is."""
     silent = watch.silent or ("" if watch.writable else "the audit cannot be written")
-    found = {
+    found: dict[str, Any] = {
         "status": "not ready" if silent else "ready",
         "degraded": [silent] if silent else degraded(watch, scorer),
     }

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -124,7 +125,7 @@ CLEAN = {"name": "first", "version": "1", "vulns": []}
 SKIPPED = {"name": "first", "version": "1", "skip_reason": "not found"}
 
 
-def report(*packages: dict[str, object]) -> str:
+def report(*packages: Mapping[str, object]) -> str:
     return json.dumps({"dependencies": packages})
 
 

@@ -216,10 +216,10 @@ def test_f54_a_file_that_somebody_else_locks_is_not_ready(tmp_path: Path) -> Non
     other.migrate()
     with other.reading() as connection:
         connection.rollback()
-        connection.connection.execute("BEGIN EXCLUSIVE")  # type: ignore[attr-defined]
+        connection.connection.execute("BEGIN EXCLUSIVE")
         with pytest.raises(NotReady):
             write(database)
-        connection.connection.execute("ROLLBACK")  # type: ignore[attr-defined]
+        connection.connection.execute("ROLLBACK")
     write(database)
     assert records(database) == 1
     for one in (database, other):

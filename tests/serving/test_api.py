@@ -22,7 +22,7 @@ from tests.serving.conftest import knocking
 from training.labels import EXTRAPOLATED, OFFERED, SCORABLE
 from training.recipes import QUESTIONS
 
-OPEN = {"/healthz"}
+OPEN = {"/healthz", "/readyz", "/metrics"}
 SCORES = "/v1/scores"
 Standings = dict[str, dict[str, str]]
 
@@ -101,7 +101,7 @@ REFUSAL = {
 }
 
 
-def test_every_route_but_the_health_check_asks_for_a_key(stranger: TestClient) -> None:
+def test_every_route_but_those_that_watch_the_service_asks_for_a_key(stranger: TestClient) -> None:
     asked = []
     for method, path in routes(stranger):
         if path not in OPEN:
