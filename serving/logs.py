@@ -11,7 +11,7 @@ from collections.abc import MutableMapping
 from contextlib import suppress
 from io import TextIOBase
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -44,7 +44,7 @@ def start_logging() -> None:
     ]
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer(ensure_ascii=True)],
-        logger_factory=structlog.WriteLoggerFactory(_ErrorStream()),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _ErrorStream())),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(_ErrorStream())

@@ -9,7 +9,7 @@ import resource
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from data.settings import Settings
 
@@ -102,7 +102,8 @@ class Guarded(HttpToolsProtocol):
 
     @property
     def _answering(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request
+        return cycle is not None and not cycle.response_complete
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -184,11 +185,11 @@ class Guarded(HttpToolsProtocol):
         self._disarm()
         if self.transport.is_closing():
             return
-        cycle = self.cycle
+        cycle: RequestResponseCycle | None = self.cycle
         if cycle is not None and cycle.more_body and cycle.response_complete:
             self.transport.close()
             return
-        if self.pipeline or (self._answering and cycle.response_started):
+        if self.pipeline or (cycle is not None and self._answering and cycle.response_started):
             self.transport.abort()
             return
         if cycle is not None:

@@ -339,4 +339,12 @@ def test_only_scores_what_explains_them_and_the_description_are_offered(
     quick_client: TestClient,
 ) -> None:
     offered = {path for _, path in routes(quick_client)}
-    assert offered == {"/healthz", SCORES, "/v1/changes", "/v1/movements", "/v1/openapi.json"}
+    assert offered == {
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        SCORES,
+        "/v1/changes",
+        "/v1/movements",
+        "/v1/openapi.json",
+    }
