@@ -1,8 +1,10 @@
-"""The page that documents the canonical tables, made from their contracts."""
+"""What the pages say of the canonical tables and of the settings, made from the code itself."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from data.contracts import Column, Kind, Table
+from data.settings import CHECKOUT, Settings
 from data.tables import CANONICAL
 
 _INTRODUCTION = """\
@@ -68,3 +70,20 @@ def _row(column: Column) -> str:
         about += f" Must stand in `{column.refers_to}`."
     needed = "yes" if column.required else ""
     return f"| `{column.name}` | {column.kind} | {needed} | {about} |"
+
+
+def settings_table() -> str:
+    """Markdown of every setting: its variable, its default, its meaning."""
+    rows = "\n".join(
+        f"| `ZHIKE_{name.upper()}` | {_default(field.default)} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    )
+    return f"| variable | default | meaning |\n|---|---|---|\n{rows}\n"
+
+
+def _default(value: object) -> str:
+    if value in ("", None):
+        return ""
+    if isinstance(value, Path):
+        return f"`{value.relative_to(CHECKOUT)}/`"
+    return f"`{value}`"

@@ -54,6 +54,36 @@ class Settings(BaseSettings):
     )
     oidc_roles_claim: str = Field("roles", description="Claim that lists the roles.")
     oidc_employee_claim: str = Field("sub", description="Claim that holds the staff_id.")
+    allowed_hosts: str = Field(
+        "127.0.0.1,localhost,[::1]",
+        description="Names by which the service may be called, with commas: what proxies send as Host.",
+    )
+    header_seconds: float = Field(
+        10, gt=0, description="Seconds for a client to send the head of a request."
+    )
+    body_seconds: float = Field(20, gt=0, description="Seconds for a client to send a whole body.")
+    write_seconds: float = Field(
+        20, gt=0, description="Seconds for a client to take what it asked for."
+    )
+    request_seconds: float = Field(
+        15, gt=0, description="Seconds for an answer; then 503, whatever becomes of the work."
+    )
+    stop_seconds: int = Field(20, ge=1, description="Seconds to finish what runs when stopped.")
+    connections: int = Field(
+        1000, ge=1, description="Connections a worker holds; fewer if it may open fewer files."
+    )
+    concurrency: int = Field(
+        32, ge=1, description="Requests a worker answers at once; more are told 503 at once."
+    )
+    database_seconds: float = Field(
+        5, gt=0, description="Seconds the service waits for one statement, or for a connection."
+    )
+    database_pool: int = Field(
+        16, ge=1, description="Connections of a process to the database, at most."
+    )
+    stale_days: int = Field(
+        7, ge=1, description="Days after which published profiles make the service degraded."
+    )
 
     @property
     def warehouse(self) -> Path:

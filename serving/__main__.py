@@ -14,6 +14,7 @@ import typer
 
 from data.audit import verify
 from data.audit.checkpoints import checkpoint
+from data.backup import backup, restore
 from data.database import Database, migrated
 from data.errors import ConfigurationError, ZhikeError
 from data.terminal import application, note, out, plain, progress, run, show_table
@@ -37,9 +38,10 @@ from serving.refusals import Jurisdiction, refusal
 from serving.releases import Served
 from serving.replay import replay
 from serving.scoring import Scorer
-from serving.service import listen, serve
+from serving.service import listen, opened, serve
 from serving.stress import stress
 from serving.work import Worker
+from serving.workers import supervise, work
 
 app = application("Score the book or one customer, serve the API, make keys, verify the audit.")
 
@@ -272,6 +274,7 @@ def _day(option: str, given: str) -> date:
 def serve_api(
     host: Annotated[str, typer.Option(help="Loopback address.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer.")] = 1,
     release: Annotated[
         list[Path] | None, typer.Option(help="Folder of a table's release to serve as well.")
     ] = None,
@@ -279,13 +282,37 @@ def serve_api(
 ) -> None:
     """Serve the API until stopped."""
     listener = listen(host, port)
-    database = migrated()
-    served = Served.open(database, load_tables(release or []))
+    shown = listener.getsockname()
+
+    def ready() -> None:
+        out.print(f"serving on http://{shown[0]}:{shown[1]}")
+
+    if workers > 1:
+        options = [word for folder in release or [] for word in ("--release", str(folder))]
+        supervise(listener, workers, [*options, "--jobs" if jobs else "--no-jobs"], ready)
+    else:
+        database = opened(listener)
+        served = _released(database, release)
+        serve(listener, served, database, jobs=jobs, ready=ready)
+
+
+def _released(database: Database, tables: list[Path] | None) -> Served:
+    """The champions, and tables' releases beside them; what is refused is told."""
+    served = Served.open(database, load_tables(tables or []))
     for fault in served.degraded:
         note(fault)
-    shown = listener.getsockname()
-    out.print(f"serving on http://{shown[0]}:{shown[1]}")
-    serve(listener, served, database, jobs=jobs)
+    return served
+
+
+@app.command("worker", hidden=True)
+def serve_as_worker(
+    listener: Annotated[int, typer.Argument(help="Descriptor of the socket.")],
+    line: Annotated[int, typer.Argument(help="Descriptor of the line to the supervisor.")],
+    release: Annotated[list[Path] | None, typer.Option()] = None,
+    jobs: Annotated[bool, typer.Option()] = True,
+) -> None:
+    """Be one of several processes that answer; started by their supervisor."""
+    work(listener, line, lambda database: _released(database, release), jobs=jobs)
 
 
 @app.command("work")
@@ -330,6 +357,19 @@ def state_heads() -> None:
 def describe_api() -> None:
     """Print what the API offers, as OpenAPI."""
     typer.echo(json.dumps(described(api(Scorer({}, {}), Database())), indent=1, ensure_ascii=False))
+
+
+@app.command("backup")
+def back_up(folder: Annotated[Path, typer.Argument(help="A new folder.")]) -> None:
+    """Copy the database as of one moment, the releases and the audit's checkpoints."""
+    out.print(f"{len(backup(migrated(), folder)):,} files in {plain(str(folder))}; keep it safe")
+
+
+@app.command("restore")
+def bring_back(folder: Annotated[Path, typer.Argument(help="A folder that backup made.")]) -> None:
+    """Bring a backup back to an empty database and an empty ZHIKE_HOME."""
+    count = restore(Database(), folder)
+    out.print(f"{count:,} files are back; check them with ./zhike serving verify-audit")
 
 
 @app.command("verify-audit")

@@ -148,6 +148,11 @@ def _problem(status: int, detail: str, code: str = "") -> Problem:
     return Problem(title=TITLES.get(status, "Error"), status=status, code=code, detail=detail)
 
 
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """The response of a status."""
+    return respond(_problem(status, detail), headers)
+
+
 def respond(found: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """An error response."""
     return JSONResponse(

@@ -27,6 +27,7 @@ from serving.api.shared import (
     written,
 )
 from serving.inline import InlineAnswer, answer_inline
+from serving.metrics import count_scores
 from serving.reasons import Language
 from serving.scoring import Answer, Score
 from serving.strict import BadRequest, strict
@@ -150,6 +151,7 @@ def scores(
         language=asked.language,
         actor=who.name,
     )
+    count_scores(given.scores)
     seen = shown(given if asked.reasons else without_reasons(given), who.roles)
     return written(seen, audit=sequence, superseded_by=superseded_by(found))
 
@@ -284,6 +286,7 @@ def _item(
         problem = problem_of(told)
         return BatchItem(status=problem.status, problem=problem)
     given, sequence = told
+    count_scores(given.scores)
     seen = shown(given if reasons else without_reasons(given), visit.who.roles)
     return BatchItem(
         status=200,

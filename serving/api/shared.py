@@ -58,6 +58,7 @@ async def visiting(
         gate.rate.count(who.client)
         path = _template(request)
         visit = gate.visit(who, request.method, path)
+        request.state.client = who.key_id or who.client  # for the log
         if visit is None:
             await run_in_threadpool(gate.denied, who, f"{request.method} {path}", "route")
             raise AssertionError  # denied always raises

@@ -23,7 +23,7 @@ from tests.serving.conftest import knocking
 from training.labels import EXTRAPOLATED, OFFERED, SCORABLE
 from training.recipes import QUESTIONS
 
-OPEN = {"/healthz"}
+OPEN = {"/healthz", "/readyz", "/metrics"}
 SCORES = "/v1/scores"
 Standings = dict[str, dict[str, str]]
 
@@ -103,7 +103,7 @@ REFUSAL = {
 }
 
 
-def test_every_route_but_the_health_check_asks_for_a_key(stranger: TestClient) -> None:
+def test_every_route_but_those_that_watch_the_service_asks_for_a_key(stranger: TestClient) -> None:
     asked = []
     for method, path in routes(stranger):
         if path not in OPEN:
@@ -217,7 +217,7 @@ def test_a_model_that_was_not_trained_says_why(client: TestClient, customer: str
     scores = each(ask(client, customer))
     untrained = [s for s in scores.values() if s.get("reason", "").startswith("no model: ")]
     assert all(score["status"] == "not_scorable" for score in untrained)
-    assert {s["model"] for s in untrained}.isdisjoint(client.app.state.scorer.models)  # type: ignore[attr-defined]
+    assert {s["model"] for s in untrained}.isdisjoint(client.app.state.scorer.current.models)  # type: ignore[attr-defined]
 
 
 def test_every_answer_leaves_one_record_and_a_refused_request_none(
@@ -349,7 +349,7 @@ def test_nothing_but_what_is_listed_here_is_offered(
     scores = {SCORES, f"{SCORES}/batch", f"{SCORES}/inline", "/v1/refusals"}
     explained = {"/v1/changes", "/v1/movements", "/v1/features", "/v1/openapi.json"}
     answered = scores | explained | customers | models
-    assert offered == answered | jobs | feedback | records | {"/healthz"}
+    assert offered == answered | jobs | feedback | records | OPEN
 
 
 JOB = ("", "/results", "/result")

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from serving.keys import make_key
 from starlette.testclient import TestClient
 
 from data.database import Database
 from data.schema import AUDIT, PROFILES, PUBLICATIONS
 from features.identity.reviews import decide
 from features.identity.telephones import telephone_digest
+from serving.access.keys import make_key
 from serving.publication import published_of
 from serving.scoring import Scorer
 from tests.features.systems import EMBOSSED, HSIAO_MING, Systems

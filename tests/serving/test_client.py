@@ -7,11 +7,11 @@ from typing import Any
 
 import httpx2
 import pytest
-from serving.keys import make_key
 from starlette.testclient import TestClient
 
 from data.database import Database
 from serving import client as ours
+from serving.access.keys import make_key
 from serving.client import ApiError, Client
 from serving.jobs import Job
 from serving.outcomes import Outcome

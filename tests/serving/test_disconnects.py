@@ -9,11 +9,11 @@ from contextlib import contextmanager
 import pytest
 import sqlalchemy as sa
 import uvicorn
-from serving.keys import make_key
 
 from data.audit import first_broken
 from data.database import Database
 from data.schema import AUDIT, AUDIT_PAYLOADS, JOBS
+from serving.access.keys import make_key
 from serving.api.app import application
 from serving.client import Client
 from serving.scoring import Scorer

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from serving.keys import make_key
 from starlette.testclient import TestClient
 
 from data import audit
@@ -15,6 +14,7 @@ from data.database import Database
 from data.errors import Conflict, FourEyes, UnknownScore
 from data.schema import AUDIT, AUDIT_PAYLOADS, OUTCOMES, OVERRIDES
 from serving import overrides
+from serving.access.keys import make_key
 from serving.outcomes import Reported, record
 from serving.overrides import Override, Proposed
 from serving.scoring import Scorer

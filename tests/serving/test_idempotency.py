@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from serving.keys import make_key
 from sqlalchemy.engine import Connection
 from starlette.testclient import TestClient
 
 from data.database import Database
 from data.errors import IdempotencyMismatch
 from data.schema import AUDIT, IDEMPOTENT_ANSWERS, JOBS
+from serving.access.keys import make_key
 from serving.idempotency import Done, Effect, Request, once
 from serving.scoring import Scorer
 from tests.requirements import CHECKOUT

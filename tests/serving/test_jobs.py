@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from serving.keys import make_key
 from sqlalchemy.engine import Connection
 from starlette.testclient import TestClient
 
@@ -25,6 +24,7 @@ from data.database import Database
 from data.errors import NotReady
 from data.schema import AUDIT, JOB_CHUNKS, JOBS
 from serving import jobs
+from serving.access.keys import make_key
 from serving.api.jobs import MOST_BYTES
 from serving.jobs import Asked, Job, State
 from serving.scoring import Answer, Profile, Scorer

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving.keys import make_key
 from starlette.testclient import TestClient
 
 from data import audit
@@ -23,6 +22,7 @@ from data.erasure import erase
 from data.errors import Erased
 from data.settings import settings
 from serving import recording
+from serving.access.keys import make_key
 from serving.answering import answer
 from serving.changes import change
 from serving.moves import Asked, why_moved

@@ -14,11 +14,11 @@ import httpx2
 import lightgbm
 import pytest
 import uvicorn
-from serving.keys import make_key
 
 from data.database import Database
 from data.settings import settings
 from serving import canary
+from serving.access.keys import make_key
 from serving.answering import answer
 from serving.api.app import application
 from serving.releases import Served
