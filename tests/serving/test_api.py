@@ -339,4 +339,6 @@ def test_only_scores_what_explains_them_and_the_description_are_offered(
     quick_client: TestClient,
 ) -> None:
     offered = {path for _, path in routes(quick_client)}
-    assert offered == {"/healthz", SCORES, "/v1/changes", "/v1/movements", "/v1/openapi.json"}
+    audit = {f"/v1/audit/{{number}}{what}" for what in ("", "/payload", "/replay")}
+    answers = {SCORES, "/v1/changes", "/v1/movements"}
+    assert offered == {"/healthz", "/v1/openapi.json"} | answers | audit

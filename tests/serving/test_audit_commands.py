@@ -26,7 +26,7 @@ def test_a_checkpoint_is_printed_and_a_planted_change_is_found(store: Database) 
     assert told("verify-audit") == "the audit is whole. Records: 3; chains: 1; checkpoints: 1\n"
     with store.writing() as connection:
         connection.exec_driver_sql("UPDATE audit SET actor = 'nobody' WHERE position = 2")
-    with pytest.raises(ZhikeError, match="not whole. chain main is broken at its record 2"):
+    with pytest.raises(ZhikeError, match=r"not whole\. chain main is broken at its record 2"):
         told("verify-audit")
 
 
