@@ -23,6 +23,7 @@ of the one that grew most.
 
 import json
 import random
+import signal
 import tempfile
 import urllib.request
 from collections.abc import Iterator
@@ -93,6 +94,8 @@ def run(
     """Drive both servers; prints a table for each database."""
     seconds = seconds or (3 if quick else SECONDS)
     names = _databases(database or ("sqlite" if quick else "both"))
+    # Ended from outside, it stops its servers all the same.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="zhike-load-") as folder, ExitStack() as stack:
         bank = (home or Path(folder) / "home").resolve()
         if not (bank / "zhike.db").exists():
