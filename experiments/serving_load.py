@@ -22,6 +22,7 @@ of the one that grew most.
 """
 
 import json
+import math
 import random
 import signal
 import tempfile
@@ -278,10 +279,14 @@ def _worst(found: list[dict[str, Any]]) -> dict[str, Any]:
     most = ("p99_ratio", "p99_ms_at_50", "shed_p99_ms", "recovered_s", "growth_mb")
     return {
         **{name: min(one[name] for one in found) for name in least},
-        **{name: max(one[name] for one in found) for name in most},
+        **{
+            name: max((o[name] for o in found if o[name] is not None), default=None)
+            for name in most
+        },
         "errors": sum(one["errors"] for one in found),
     }
 
 
-def _rounded(value: float) -> float:
-    return float(f"{value:.4g}")
+def _rounded(value: float) -> float | None:
+    """Four digits; None for what nothing was measured of, which JSON cannot say otherwise."""
+    return float(f"{value:.4g}") if math.isfinite(value) else None
