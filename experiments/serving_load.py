@@ -22,7 +22,9 @@ of the one that grew most.
 """
 
 import json
+import math
 import random
+import signal
 import tempfile
 import urllib.request
 from collections.abc import Iterator
@@ -93,6 +95,8 @@ def run(
     """Drive both servers; prints a table for each database."""
     seconds = seconds or (3 if quick else SECONDS)
     names = _databases(database or ("sqlite" if quick else "both"))
+    # Ended from outside, it stops its servers all the same.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="zhike-load-") as folder, ExitStack() as stack:
         bank = (home or Path(folder) / "home").resolve()
         if not (bank / "zhike.db").exists():
@@ -275,10 +279,14 @@ def _worst(found: list[dict[str, Any]]) -> dict[str, Any]:
     most = ("p99_ratio", "p99_ms_at_50", "shed_p99_ms", "recovered_s", "growth_mb")
     return {
         **{name: min(one[name] for one in found) for name in least},
-        **{name: max(one[name] for one in found) for name in most},
+        **{
+            name: max((o[name] for o in found if o[name] is not None), default=None)
+            for name in most
+        },
         "errors": sum(one["errors"] for one in found),
     }
 
 
-def _rounded(value: float) -> float:
-    return float(f"{value:.4g}")
+def _rounded(value: float) -> float | None:
+    """Four digits; None for what nothing was measured of, which JSON cannot say otherwise."""
+    return float(f"{value:.4g}") if math.isfinite(value) else None
