@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 
 from data.errors import ListError
 from data.terminal import Report
-from data.warehouse import file_digest
+from data.warehouse import canonical_json, file_digest
 from features.definition import Array
 from serving.book.folder import Book
 from serving.book.standing import texts
@@ -31,10 +32,11 @@ class Source:
     book: Book
     output: str
 
-    @property
+    @cached_property
     def sizes(self) -> list[int]:
         """Customers of each part."""
-        return [span.rows for span in self.book.spans]
+        about = pq.read_metadata(self.book.standing)
+        return [about.row_group(number).num_rows for number in range(about.num_row_groups)]
 
     def customers(self) -> list[str]:
         """Everybody of the book, in order."""
@@ -127,8 +129,9 @@ def weigh_parts(folder: Folder, source: Source, terms: Terms, report: Report) ->
         digest = (folder.told(mark) or {}).get("sha256")
         if not folder.stands(name, digest):
             rows = weigh(terms, facts.read_row_group(number), source.scores(number, families))
-            digest = folder.put(name, rows)
-            folder.tell(mark, {"sha256": digest})
+            digest = folder.put(name, rows, durable=False)
+            told = canonical_json({"sha256": digest}).encode()
+            folder.put_bytes(mark, told, durable=False)
         digests.append(str(digest))
     return digests
 

@@ -40,16 +40,19 @@ class Folder:
         self.list_id = list_id
         self.path = settings().lists / list_id
 
-    def put(self, name: str, rows: pa.Table) -> str:
-        """Write rows whole or not at all, durable when this returns; returns their digest."""
-        content = in_parquet(rows)
-        return self.put_bytes(name, content)
+    def put(self, name: str, rows: pa.Table, *, durable: bool = True) -> str:
+        """Write rows whole or not at all; returns their digest.
 
-    def put_bytes(self, name: str, content: bytes | memoryview) -> str:
-        """Write a file whole or not at all, durable when this returns; returns its digest."""
+        Args:
+            durable: on disk when this returns; what can be made again need not be.
+        """
+        return self.put_bytes(name, in_parquet(rows), durable=durable)
+
+    def put_bytes(self, name: str, content: bytes | memoryview, *, durable: bool = True) -> str:
+        """Write a file whole or not at all; returns its digest."""
         path = self.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with drafted(path) as draft:
+        with drafted(path, durable=durable) as draft:
             draft.write_bytes(content)
         return hashlib.sha256(content).hexdigest()
 
@@ -121,14 +124,16 @@ def only(rows: pa.Table, column: str, *values: str) -> pa.Table:
 
 
 @contextmanager
-def drafted(path: Path) -> Iterator[Path]:
+def drafted(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """A file to write in the place of another, which it replaces whole at the end."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield draft
-        flush(draft)
+        if durable:
+            flush(draft)
         draft.replace(path)
-        flush(path.parent)
+        if durable:
+            flush(path.parent)
     finally:
         draft.unlink(missing_ok=True)
 
