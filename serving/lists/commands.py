@@ -15,7 +15,7 @@ from data.settings import settings
 from data.terminal import application, note, out, plain, progress, show_table
 from data.warehouse import Warehouse, canonical_json
 from serving.lists import life, notices, policies, records
-from serving.lists.counts import LEAST, for_marketing
+from serving.lists.counts import for_marketing
 from serving.lists.export import Recall, export, recall
 from serving.lists.notices import Notice
 from serving.lists.reasons import NOTICES, REASONS
@@ -207,20 +207,19 @@ def show(made: MadeList, *, marketing: bool = False) -> None:
     """Print a list's reconciliation."""
     counts, power = made.counts, made.power
     out.print(f"List {made.list_id} is {made.state}; policy {plain(made.request.policy)}")
-    rows: list[tuple[str, str, object, object]] = []
-    for reason in REASONS:
-        told: object = counts.first[reason.code]
-        if marketing:
-            hidden = for_marketing(counts)[reason.code]
-            told = f"< {LEAST}" if hidden is None else hidden
-        whole = "" if marketing else counts.applies[reason.code]
-        if counts.applies[reason.code]:
-            rows.append((reason.code, reason.says, told, whole))
-    show_table("Suppressed", ("reason", "", "counted", "applies to"), rows)
-    out.print(
-        f"listed {counts.listed:,} + control {counts.control:,} + suppressed"
-        f" {counts.suppressed:,} = book {counts.book:,}"
-    )
+    if marketing:
+        _show_rounded(made)
+    else:
+        rows = [
+            (r.code, r.says, counts.first[r.code], counts.applies[r.code])
+            for r in REASONS
+            if counts.applies[r.code]
+        ]
+        show_table("Suppressed", ("reason", "", "counted", "applies to"), rows)
+        out.print(
+            f"listed {counts.listed:,} + control {counts.control:,} + suppressed"
+            f" {counts.suppressed:,} = book {counts.book:,}"
+        )
     if made.unchecked:
         out.print(f"not checked, as nothing tells it: {', '.join(made.unchecked)}")
     families = set(made.request.products) - set(made.incremental)
@@ -235,6 +234,17 @@ def show(made: MadeList, *, marketing: bool = False) -> None:
     )
     if not power.enough:
         out.print(f"underpowered: the effect worth seeing is {power.least_effect:.2%}")
+
+
+def _show_rounded(made: MadeList) -> None:
+    seen = for_marketing(made.counts, f"{made.request.policy}/{made.policy_version}")
+    rows = []
+    for reason in REASONS:
+        count = seen[reason.code]
+        told = "few or none" if count is None else f"about {count:,}"
+        rows.append((reason.code, reason.says, told))
+    show_table("Suppressed", ("reason", "", "customers"), rows)
+    out.print(f"listed {made.counts.listed:,} of a book of {made.counts.book:,}")
 
 
 def _day(given: str) -> date:

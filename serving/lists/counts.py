@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from serving.lists.draws import Draws, mixed, uniform
 from serving.lists.placing import PLACES
-from serving.lists.reasons import REASONS, Bits
+from serving.lists.reasons import BIT, REASONS, Bits
 
 LEAST = 10  # a count of fewer people is not shown to marketing
 
@@ -21,7 +21,7 @@ class Counts:
     Attributes:
         first: code -> customers for whom it is the reason that counts.
         applies: code -> suppressed customers to whom it applies, whatever counts.
-        lots: code -> sum of the draws of those in ``first``, which rounds what marketing sees.
+        lot: sum of the draws of those selected, from which comes how marketing's view is rounded.
     """
 
     book: int = 0
@@ -30,7 +30,7 @@ class Counts:
     suppressed: int = 0
     first: dict[str, int] = field(default_factory=lambda: {r.code: 0 for r in REASONS})
     applies: dict[str, int] = field(default_factory=lambda: {r.code: 0 for r in REASONS})
-    lots: dict[str, int] = field(default_factory=lambda: {r.code: 0 for r in REASONS})
+    lot: int = 0
 
     def add(
         self,
@@ -44,16 +44,16 @@ class Counts:
         for number, name in enumerate(PLACES):
             setattr(self, name, getattr(self, name) + int(np.sum(place == number)))
         out = place == PLACES.index("suppressed")
-        self.suppress(reasons[out], counting[out], draws[out])
+        self.suppress(reasons[out], counting[out])
+        selected = reasons & BIT["not_selected"] == 0
+        self.lot = (self.lot + int(draws[selected].sum(dtype=np.uint64))) % 2**64
 
-    def suppress(self, reasons: Bits, counting: npt.NDArray[np.int8], draws: Draws) -> None:
+    def suppress(self, reasons: Bits, counting: npt.NDArray[np.int8]) -> None:
         """Count the reasons of some suppressed customers, who are counted already."""
         for place, reason in enumerate(REASONS):
             counted = counting == place
             self.first[reason.code] += int(counted.sum())
             self.applies[reason.code] += int(np.sum(reasons & (1 << place) != 0))
-            lots = int(draws[counted].sum(dtype=np.uint64)) + self.lots[reason.code]
-            self.lots[reason.code] = lots % 2**64
 
     @property
     def reconciled(self) -> bool:
@@ -67,24 +67,29 @@ def of_json(told: Mapping[str, Any]) -> Counts:
     return Counts(**{name: told[name] for name in Counts.__dataclass_fields__})
 
 
-def for_marketing(counts: Counts) -> dict[str, int | None]:
-    """Code -> customers as marketing may see them: rounded to tens by lot, None below ten.
+def for_marketing(counts: Counts, policy: str) -> dict[str, int | None]:
+    """Code -> customers as marketing may see them: rounded to tens by lot, None where few.
 
-    The lot hangs on who exactly is counted. Two lists that differ by one customer are rounded
-    independently, so their difference tells nothing of that customer; the same customers are
-    rounded the same, so asking again tells nothing more. Nothing is told where fewer than ten times
-    ten were selected at all, so that a narrow filter cannot single anybody out.
+    Fewer than ten are never shown, nobody is not told from few, and at how many of ten to nineteen
+    showing begins is drawn as well. The lots hang on who was selected and on the policy, not on who
+    is counted: of two lists whose filters differ by one customer, every count may move whatever that
+    customer is, and asking again for the same selection tells nothing more. Nothing is told where
+    fewer than a hundred were selected, so that a narrow filter cannot single anybody out.
+
+    Args:
+        policy: name and version of the risk policy.
     """
     selected = counts.book - counts.first["not_selected"]
     if selected < LEAST * LEAST:
         return dict.fromkeys(counts.first)
-    return {code: _rounded(counts, code) for code in counts.first}
+    return {code: _shown(counts, f"{policy}/{code}") for code in counts.first}
 
 
-def _rounded(counts: Counts, code: str) -> int | None:
-    count = counts.first[code]
-    if 0 < count < LEAST:
+def _shown(counts: Counts, purpose: str) -> int | None:
+    count = counts.first[purpose.rpartition("/")[2]]
+    lot = np.array([counts.lot], np.uint64)
+    begins = LEAST * (1 + uniform(mixed(lot, f"begins/{purpose}"))[0])
+    if count < begins:
         return None
-    lot = uniform(mixed(np.array([counts.lots[code]], np.uint64), f"shown/{code}"))[0]
     down, rest = divmod(count, LEAST)
-    return LEAST * (down + int(lot < rest / LEAST))
+    return LEAST * (down + int(uniform(mixed(lot, f"rounds/{purpose}"))[0] < rest / LEAST))

@@ -63,13 +63,13 @@ def draft(
         NotReady: there is no book, or its files are damaged.
     """
     source, policy = newest_source(database), newest(database, request.policy)
-    list_id = _key(request, source.book, policy, rules)
+    with database.writing() as connection:
+        key = salt(connection)
+    list_id = _key(request, source.book, policy, rules, key)
     say = report or (lambda *_: None)
     with alone(settings().lists / ".lock"):
         if made := look_up(database, list_id):
             return made
-        with database.writing() as connection:
-            key = salt(connection)
         folder = Folder(list_id)
         terms = _terms(folder, warehouse, source, policy, request, rules, key)
         _gathered(folder, database, warehouse, source, terms)
@@ -155,15 +155,12 @@ def close(database: Database, list_id: str, *, actor: str) -> MadeList:
     return find(database, list_id)
 
 
-def _key(request: ListRequest, book: Book, policy: Policy, rules: Rules) -> str:
-    asked = [
-        FORMAT,
-        request.model_dump(mode="json"),
-        book.folder.name,
-        asdict(policy),
-        asdict(rules),
-    ]
-    return hashlib.sha256(canonical_json(asked).encode()).hexdigest()[:24]
+def _key(request: ListRequest, book: Book, policy: Policy, rules: Rules, key: bytes) -> str:
+    """The identifier: a digest of all that decides the list but the facts."""
+    drawn_by = hashlib.sha256(key).hexdigest()
+    asked = [request.model_dump(mode="json"), book.folder.name, asdict(policy), asdict(rules)]
+    text = canonical_json([FORMAT, drawn_by, *asked])
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def _terms(
@@ -277,9 +274,7 @@ def _sealed(
     counts.listed -= was.count("listed")
     counts.control -= was.count("control")
     counts.suppressed += len(was)
-    counts.suppress(
-        against[~stays], first(against[~stays]).astype(np.int8), gone["draw"].to_numpy()
-    )
+    counts.suppress(against[~stays], first(against[~stays]).astype(np.int8))
     if not counts.reconciled:
         raise ListError(f"list {folder.list_id} does not reconcile with the book: {counts}.")
     numbered = kept.append_column("row", pa.array(_rows(request, listed, kept["draw"].to_numpy())))

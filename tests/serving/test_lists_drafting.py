@@ -339,31 +339,35 @@ def test_a_small_control_group_says_that_it_shows_nothing() -> None:
     assert power(request, 1_000, 0, 0.03).detectable is None
 
 
-def told_to_marketing(**counts: int) -> dict[str, int | None]:
-    shown = Counts(book=1_000)
+def told_to_marketing(lot: int, **counts: int) -> dict[str, int | None]:
+    shown = Counts(book=1_000, lot=lot * 3**30 % 2**64)
     shown.first.update(counts)
-    shown.lots.update(dict.fromkeys(counts, 12345))
-    return for_marketing(shown)
+    return for_marketing(shown, "standard/1")
 
 
 def test_f77_marketing_sees_tens_of_customers_and_never_fewer() -> None:
-    told = told_to_marketing(outside_policy=9, no_consent=120, cool_off=57)
-    assert told["outside_policy"] is None
-    assert told["no_consent"] == 120
-    assert told["cool_off"] in (50, 60)
-    assert set(told_to_marketing(not_selected=950, outside_policy=20).values()) == {None}
+    for lot in range(50):
+        told = told_to_marketing(lot, outside_policy=9, no_consent=120, cool_off=57)
+        assert told["outside_policy"] is None
+        assert told["deceased"] is None  # nobody looks like few
+        assert told["no_consent"] == 120
+        assert told["cool_off"] in (50, 60)
+    assert {told_to_marketing(lot, cool_off=15)["cool_off"] for lot in range(50)} == {None, 10, 20}
 
 
-def test_f77_two_lists_that_differ_by_one_customer_are_rounded_independently() -> None:
-    rises = []
-    for lot in range(400):
-        with_one, without = Counts(book=1_000), Counts(book=999)
-        with_one.first["outside_policy"], with_one.lots["outside_policy"] = 55, 7**20 + lot * 3**30
-        without.first["outside_policy"], without.lots["outside_policy"] = 54, 7**20
-        shown = [for_marketing(one)["outside_policy"] or 0 for one in (with_one, without)]
-        rises.append(shown[0] - shown[1])
-    assert len(set(rises)) > 1
-    assert 100 < sum(rise != 0 for rise in rises) < 300
+def test_f77_a_narrow_selection_is_told_nothing() -> None:
+    assert set(told_to_marketing(1, not_selected=901, outside_policy=50).values()) == {None}
+
+
+def test_f77_one_customer_more_moves_counts_whatever_that_customer_is() -> None:
+    before = [told_to_marketing(lot, outside_policy=54)["outside_policy"] for lot in range(400)]
+    inside = [told_to_marketing(lot + 7**9, outside_policy=55) for lot in range(400)]
+    outside = [told_to_marketing(lot + 7**9, outside_policy=54) for lot in range(400)]
+    moved = [
+        sum(old != new["outside_policy"] for old, new in zip(before, after, strict=True))
+        for after in (inside, outside)
+    ]
+    assert all(150 < count < 250 for count in moved)
 
 
 def test_f77_no_column_that_can_be_exported_tells_of_credit_risk() -> None:
