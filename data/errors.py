@@ -15,6 +15,7 @@ ZhikeError
 ├── RegistryError        a model version that is not there, or may not be approved or promoted
 ├── ReleaseError         a release directory that is missing, damaged or foreign
 ├── AdditivityBroken     reasons that do not add up to the score; never served
+├── ListError            a list that cannot be made, sealed, exported or answered so
 ├── UnknownCustomer      nobody with this identifier at the as-of date
 ├── UnknownRecord        no audit record has this number
 ├── Erased               personal data whose key was destroyed, or a person who was erased
@@ -97,6 +98,10 @@ class ReleaseError(ZhikeError):
 
 class AdditivityBroken(ZhikeError):
     """Contributions that do not add up to the margin."""
+
+
+class ListError(ZhikeError):
+    """A list, policy or template that cannot be used so."""
 
 
 class UnknownCustomer(ZhikeError):

@@ -121,6 +121,11 @@ class Settings(BaseSettings):
         return self.home / "jobs"
 
     @property
+    def lists(self) -> Path:
+        """Folder of the propensity lists."""
+        return self.home / "lists"
+
+    @property
     def database(self) -> str:
         """The database address in force."""
         return self.database_url or f"sqlite:///{self.home / 'zhike.db'}"

@@ -32,6 +32,7 @@ from serving.book.replay import replay as replay_book
 from serving.book.run import Engine, here
 from serving.changes import change
 from serving.inline import load_tables
+from serving.lists import commands
 from serving.moves import IN_ALL, Asked, moved_by, why_moved
 from serving.reasons import Language, said
 from serving.refusals import Jurisdiction, refusal
@@ -44,6 +45,8 @@ from serving.work import Worker
 from serving.workers import supervise, work
 
 app = application("Score the book or one customer, serve the API, make keys, verify the audit.")
+app.add_typer(commands.app, name="list")
+app.add_typer(commands.policy, name="policy")
 
 
 class Chosen(StrEnum):
