@@ -1,4 +1,11 @@
-"""How fast is an explanation? Our kernel beside LightGBM's, shap's and woodelf's, on one model."""
+"""How fast is an explanation? Our kernel beside LightGBM's, shap's and woodelf's, on one model.
+
+``batch_ratio`` is the time of LightGBM's ``pred_contrib`` over ours for 20,000 rows of trees of depth 6
+at most, ``batch_ratio_unbounded`` the same of any depth, ``single_ratio`` that of one row;
+``explain_over_predict`` is our explanation over LightGBM's plain prediction of 20,000 rows, and
+``max_abs_difference`` the largest difference of a contribution. woodelf is of the dependency group
+``benchmark`` and is left out where it is not installed.
+"""
 
 import importlib
 import importlib.util

@@ -53,7 +53,7 @@ class Watch:
             self.look()
             metrics.READY.set(not self.silent)
             metrics.tell_versions(versions(scorer))
-            committer = getattr(self.database, "committer", None)
+            committer = self.database.committer
             metrics.AUDIT_WAITING.set(committer.waiting if committer else 0)
             await asyncio.sleep(EVERY)
 

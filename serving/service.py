@@ -19,6 +19,7 @@ from data.settings import settings
 from serving.api.app import application
 from serving.api.problems import problem
 from serving.logs import start_logging
+from serving.metrics import AUDIT_BATCH
 from serving.protocol import Limits, guarded
 from serving.releases import Served
 from serving.work import working
@@ -88,7 +89,7 @@ def serve(
     server = _Server(application(served, database), ready)
     beside = working(database, lambda: served.current) if jobs else nullcontext()
     try:
-        with committing(database), served.watching(), beside:
+        with committing(database, AUDIT_BATCH.observe), served.watching(), beside:
             server.run(sockets=[listener])
     finally:
         database.engine.dispose()

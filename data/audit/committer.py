@@ -51,6 +51,8 @@ class Committer:
 
     Args:
         every: seconds between signed checkpoints, while there is anything new.
+        waiting: how many entries may wait.
+        batched: told how many records were written together.
         clock: what time it is; of a test.
     """
 
@@ -60,11 +62,12 @@ class Committer:
         *,
         every: float = EVERY,
         waiting: int = WAITING,
+        batched: Callable[[int], object] = int,
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self.database, self.chain = database, _new_chain()
         self.written = self.skews = 0
-        self._clock, self._every = clock, every
+        self._clock, self._every, self._batched = clock, every, batched
         self._process = os.getpid()
         self._queue: queue.Queue[Waiting | None] = queue.Queue(waiting)
         self._head: Head | None = Head()
@@ -87,6 +90,11 @@ class Committer:
     def is_here(self) -> bool:
         """Whether this is the process that it writes for: a fork has a copy without the thread."""
         return os.getpid() == self._process
+
+    @property
+    def waiting(self) -> int:
+        """About how many entries wait to be written."""
+        return self._queue.qsize()
 
     def submit(self, entry: Entry) -> Future[Record]:
         """The record, as soon as it is durable.
@@ -158,6 +166,7 @@ class Committer:
             for _, waiting in batch:
                 waiting.set_exception(copy(error))
             return
+        self._batched(len(batch))
         for (entry, waiting), record in zip(batch, written, strict=True):
             if record:
                 waiting.set_result(record)
@@ -231,9 +240,9 @@ class Committer:
 
 
 @contextmanager
-def committing(database: Database) -> Iterator[Committer]:
+def committing(database: Database, batched: Callable[[int], object] = int) -> Iterator[Committer]:
     """Let one committer write the audit records of this process."""
-    committer = database.committer = Committer(database)
+    committer = database.committer = Committer(database, batched=batched)
     try:
         yield committer
     finally:

@@ -2,8 +2,15 @@
 
 import sys
 
+from data.database import Database
+from serving.releases import Served
 from serving.scoring import Scorer
 from serving.workers import work
 
+
+def nothing(database: Database) -> Served:
+    return Served(Scorer({}, {}), database)
+
+
 if __name__ == "__main__":
-    work(int(sys.argv[1]), int(sys.argv[2]), lambda: Scorer({}, {}))
+    work(int(sys.argv[1]), int(sys.argv[2]), nothing, jobs=False)

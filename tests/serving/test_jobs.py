@@ -131,11 +131,11 @@ class Mortal(Database):
         self.left, self.committed = dies_at, committed
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self, *, queued: bool = True) -> Iterator[Connection]:
         self.left -= 1
         if self.left == 0 and not self.committed:
             raise Killed
-        with super().writing() as connection:
+        with super().writing(queued=queued) as connection:
             yield connection
         if self.left == 0:
             raise Killed

@@ -129,7 +129,8 @@ def assert_same(row: "pd.Series[float]", score: Score) -> None:
     for one in score.horizons or []:
         end = "" if one.horizon == score.horizon else f"@{one.horizon}"
         assert (one.margin, one.value) == (row[f"margin{end}"], row[f"value{end}"])
-        assert one.contributions == {name: row[f"{name}{end}"] for name in one.contributions}
+        pushes = one.contributions or {}
+        assert pushes == {name: row[f"{name}{end}"] for name in pushes}
 
 
 def test_a_longer_horizon_never_has_the_lower_value(
@@ -154,6 +155,9 @@ def test_every_horizon_adds_up_and_the_horizon_itself_is_no_reason(
     assert score.horizons is not None
     assert [one.horizon for one in score.horizons] == list(HORIZONS)
     for one in score.horizons:
+        assert one.base_value is not None
+        assert one.contributions is not None
+        assert one.reasons is not None
         total = one.base_value + sum(one.contributions.values())
         assert total == pytest.approx(one.margin, abs=1e-9)
         assert one.value == pytest.approx(1 / (1 + np.exp(-one.margin)))
