@@ -18,7 +18,7 @@ from data.errors import ZhikeError
 from data.settings import CHECKOUT
 
 WORKERS = 2
-SERVE = ("-m", "serving", "serve", "--port", "0", "--workers", str(WORKERS))
+SERVE = ("-m", "serving", "serve", "--port", "0", "--workers", str(WORKERS), "--no-jobs")
 PATIENCE = 300.0  # seconds until a server answers
 GRACE = 30.0  # seconds to stop by itself
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -46,6 +46,7 @@ def environment(home: Path, database: str = "") -> dict[str, str]:
         "ZHIKE_HOME": str(home),
         "ZHIKE_DATABASE_URL": database,
         "ZHIKE_TRACKING_URI": "",
+        "ZHIKE_RATE_LIMIT": "1000000/second",
         "MLFLOW_TRACKING_URI": f"sqlite:///{home / 'mlflow.db'}",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }

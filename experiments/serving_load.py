@@ -166,8 +166,11 @@ def _asked(home: Path) -> Asked:
         values = [None if known[f] != known[f] else known[f] for f in card["features"]]
         theirs.append({"dataframe_split": {"columns": card["features"], "data": [values]}})
     return Asked(
-        [{"customer_id": row.customer_id, "questions": [QUESTION]} for row in chosen],
-        [{"customer_id": row.customer_id} for row in chosen],
+        [
+            {"customer_id": row.customer_id, "questions": [QUESTION], "contributions": False}
+            for row in chosen
+        ],
+        [{"customer_id": row.customer_id, "contributions": False} for row in chosen],
         theirs,
     )
 

@@ -1,9 +1,12 @@
 """Answer customers' questions, and record each answer before it leaves."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
+
+import numpy as np
 
 from data.database import Database
 from data.errors import ZhikeError
@@ -46,9 +49,13 @@ class _Asked:
             "language": self.language,
             "reasons": REASONS,
         }
+        told = canonical_json(
+            profile_payload(profile, models)
+            | {"contributions_sha256": digest_of_contributions(given)}
+        )
         # Pydantic writes an answer in a fifth of the time.
-        told = canonical_json(profile_payload(profile, models))
-        payload = JsonText(f'{{"answer":{given.model_dump_json()},{told[1:]}')
+        lean = without_contributions(given).model_dump_json()
+        payload = JsonText(f'{{"answer":{lean},{told[1:]}')
         number = record(
             database, "answer", models, about, payload,
             actor=self.actor, purpose=self.purpose, person=profile.customer_id,
@@ -119,8 +126,33 @@ def _or_error(made: Callable[[], _Made]) -> _Made | ZhikeError:
 
 def without_reasons(given: Answer) -> Answer:
     """The same scores without what explains them."""
+    return _each(given, bare)
+
+
+def without_contributions(given: Answer) -> Answer:
+    """The same scores with their reasons, without what each single feature added."""
+    return _each(given, lambda score: _without(score, ("contributions",)))
+
+
+def digest_of_contributions(given: Answer) -> str:
+    """SHA-256 of every bit of every contribution, in the order of the answer.
+
+    It stands in the record for numbers that are most of an answer, and that a replay works out.
+    """
+    digest = hashlib.sha256()
+    for told in given.scores.values():
+        for score in (told,) if isinstance(told, Score) else told.values():
+            for one in (score, *(score.horizons or ())):
+                values = (one.contributions or {}).values()
+                digest.update(np.fromiter(values, "<f8", len(values)).tobytes())
+    return digest.hexdigest()
+
+
+def _each(given: Answer, change: Callable[[Score], Score]) -> Answer:
     scores = {
-        name: bare(told) if isinstance(told, Score) else {n: bare(s) for n, s in told.items()}
+        name: change(told)
+        if isinstance(told, Score)
+        else {product: change(score) for product, score in told.items()}
         for name, told in given.scores.items()
     }
     return given.model_copy(update={"scores": scores})
@@ -128,7 +160,11 @@ def without_reasons(given: Answer) -> Answer:
 
 def bare(score: Score) -> Score:
     """The same score without what explains it."""
-    nothing = dict.fromkeys(_EXPLAINS)
+    return _without(score, _EXPLAINS)
+
+
+def _without(score: Score, names: Sequence[str]) -> Score:
+    nothing = dict.fromkeys(names)
     horizons = [one.model_copy(update=nothing) for one in score.horizons or []]
     return score.model_copy(update={**nothing, "horizons": horizons or None})
 

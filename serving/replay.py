@@ -16,6 +16,7 @@ from data.errors import Erased, ReleaseError, ZhikeError
 from data.version import code_version
 from data.warehouse import canonical_json
 from features import levers, reason_groups
+from serving.answering import digest_of_contributions, without_contributions
 from serving.baselines import Baseline
 from serving.changes import what_would_change
 from serving.inline import inline
@@ -125,7 +126,9 @@ def _answer(body: Body, payload: Body, models: Models) -> tuple[Any, Any]:
     untrained = {name: why for name, why in body["untrained"].items() if why}
     scorer = Scorer(models, untrained)
     anew = scorer.answer(_profile(payload), body["questions"], body["language"])
-    return payload["answer"], anew.model_dump(mode="json")
+    kept = payload["answer"] | {"contributions": payload["contributions_sha256"]}
+    lean = without_contributions(anew).model_dump(mode="json")
+    return kept, lean | {"contributions": digest_of_contributions(anew)}
 
 
 def _inline(body: Body, payload: Body, models: Models) -> tuple[Any, Any]:

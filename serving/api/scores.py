@@ -11,7 +11,7 @@ from features.identity.directory import Found
 from serving.access.fields import shown
 from serving.access.forms import SeenAnswer, SeenScore
 from serving.access.gate import Visit
-from serving.answering import answer, answers, without_reasons
+from serving.answering import answer, answers, without_contributions, without_reasons
 from serving.api.names import EXAMPLE, NamesCustomer, Superseded, superseded_by, whose
 from serving.api.problems import Problem, problem_of
 from serving.api.shared import (
@@ -41,7 +41,9 @@ MOST = 1_000  # customers of one batch
 MOST_BYTES = 512 * 1024
 ALL = list(QUESTIONS)
 NONE_PINNED: dict[str, str] = {}
-_KNOWN = {"customer_id", "source", "questions", "language", "reasons", "versions"}
+_KNOWN = {
+    "customer_id", "source", "questions", "language", "reasons", "contributions", "versions",
+}  # fmt: skip
 _INLINE = {"model", "features", "language"}
 _CHURN: dict[str, Any] = {
     "status": "scored",
@@ -88,6 +90,7 @@ class ScoreRequest(NamesCustomer):
     questions: Questions = ALL
     language: Language = "en"
     reasons: bool = True
+    contributions: bool = True
     versions: Versions = NONE_PINNED
     model: Annotated[str, Field(pattern=r"^table\.[a-z0-9_]{1,40}$")] = ""
     features: Annotated[dict[str, Value], Field(max_length=2_000)] | None = None
@@ -152,8 +155,15 @@ def scores(
         actor=who.name,
     )
     count_scores(given.scores)
-    seen = shown(given if asked.reasons else without_reasons(given), who.roles)
+    wanted = _wanted(given, asked.reasons, asked.contributions)
+    seen = shown(wanted, who.roles)
     return written(seen, audit=sequence, superseded_by=superseded_by(found))
+
+
+def _wanted(given: Answer, reasons: bool, contributions: bool) -> Answer:
+    if not reasons:
+        return without_reasons(given)
+    return given if contributions else without_contributions(given)
 
 
 class BatchRequest(BaseModel):
@@ -188,6 +198,7 @@ class BatchRequest(BaseModel):
     questions: Questions = ALL
     language: Language = "en"
     reasons: bool = True
+    contributions: bool = True
     versions: Versions = NONE_PINNED
 
     @model_validator(mode="after")
@@ -258,8 +269,7 @@ def batch(
     )
     return BatchResponse(
         items=[
-            _item(visit, one, next(told) if isinstance(one, Found) else one, asked.reasons)
-            for one in found
+            _item(visit, asked, one, next(told) if isinstance(one, Found) else one) for one in found
         ]
     )
 
@@ -280,14 +290,17 @@ def _found(visit: Visit, sent: Any) -> Found | Exception:
 
 
 def _item(
-    visit: Visit, found: Found | Exception, told: tuple[Answer, int] | Exception, reasons: bool
+    visit: Visit,
+    asked: BatchRequest,
+    found: Found | Exception,
+    told: tuple[Answer, int] | Exception,
 ) -> BatchItem:
     if isinstance(told, Exception):
         problem = problem_of(told)
         return BatchItem(status=problem.status, problem=problem)
     given, sequence = told
     count_scores(given.scores)
-    seen = shown(given if reasons else without_reasons(given), visit.who.roles)
+    seen = shown(_wanted(given, asked.reasons, asked.contributions), visit.who.roles)
     return BatchItem(
         status=200,
         customer_id=seen.customer_id,
