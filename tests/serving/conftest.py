@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from data.database import Database, migrated
 from data.schema import PROFILES, PUBLICATIONS
 from serving.access.keys import make_key
-from serving.access.roles import ROLES
+from serving.access.roles import ROLES, Role
 from serving.api.app import application
 from serving.scoring import Profile, Scorer
 from training.labels import SCORABLE
@@ -81,6 +81,11 @@ def quick_client(store: Database) -> TestClient:
 def key_of_all(database: Database) -> str:
     """A key that no rule stops and from which nothing is hidden."""
     return make_key(database, "a test", roles=ROLES, employee="S0000")
+
+
+def key_of(database: Database, name: str) -> str:
+    """Somebody's key that no rule stops, but who has no customers of their own."""
+    return make_key(database, name, roles=ROLES - {Role.RELATIONSHIP_MANAGER})
 
 
 def knocking(scorer: Scorer, database: Database, key: str = "") -> TestClient:

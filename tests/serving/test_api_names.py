@@ -13,11 +13,10 @@ from data.database import Database
 from data.schema import AUDIT, PROFILES, PUBLICATIONS
 from features.identity.reviews import decide
 from features.identity.telephones import telephone_digest
-from serving.access.keys import make_key
 from serving.publication import published_of
 from serving.scoring import Scorer
 from tests.features.systems import EMBOSSED, HSIAO_MING, Systems
-from tests.serving.conftest import knocking
+from tests.serving.conftest import key_of, knocking
 
 KEY = "of the bank, and nobody else's!"
 NAMED: list[tuple[str, dict[str, Any]]] = [
@@ -43,7 +42,7 @@ def systems(home: Path, store: Database) -> Systems:
 
 @pytest.fixture
 def client(store: Database) -> TestClient:
-    return knocking(Scorer({}, {}), store, make_key(store, "a test"))
+    return knocking(Scorer({}, {}), store, key_of(store, "a test"))
 
 
 def publish(database: Database, customers: list[str]) -> None:

@@ -11,14 +11,13 @@ from starlette.testclient import TestClient
 
 from data.database import Database
 from serving import client as ours
-from serving.access.keys import make_key
 from serving.client import ApiError, Client
 from serving.jobs import Job
 from serving.outcomes import Outcome
 from serving.overrides import Settled
 from serving.scoring import Scorer
 from serving.work import working
-from tests.serving.conftest import knocking
+from tests.serving.conftest import key_of, knocking
 from tests.serving.test_feedback import OVERRIDE
 from tests.serving.tiny_bank import publish
 
@@ -41,7 +40,7 @@ class Line(httpx2.BaseTransport):
 
 
 def connected(database: Database, scorer: Scorer, name: str) -> Client:
-    key = make_key(database, name)
+    key = key_of(database, name)
     return Client("http://testserver", key, transport=Line(knocking(scorer, database)))
 
 

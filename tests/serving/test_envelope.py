@@ -11,11 +11,10 @@ from fastapi import APIRouter
 from starlette.testclient import TestClient
 
 from data.database import Database
-from serving.access.keys import make_key
 from serving.api.app import application
 from serving.logs import start_logging
 from serving.scoring import Scorer
-from tests.serving.conftest import knocking
+from tests.serving.conftest import key_of, knocking
 from tests.serving.running import Address, running, told
 
 MARKER = "Q7marker8Z"
@@ -120,7 +119,7 @@ def test_a_line_tells_of_a_request_what_is_nobodys_business_left_out(
     store: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
     start_logging()
-    client = knocking(Scorer({}, {}), store, make_key(store, MARKER))
+    client = knocking(Scorer({}, {}), store, key_of(store, MARKER))
     client.post(f"/v1/scores?{MARKER}=1", json={"customer_id": MARKER})
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     [line] = [line for line in lines if line["event"] == "request"]
@@ -162,7 +161,7 @@ def test_f76_what_is_sent_stands_in_no_answer_log_or_metric(
     store: Database, capfd: pytest.CaptureFixture[str]
 ) -> None:
     start_logging()
-    client = knocking(Scorer({}, {}), store, make_key(store, MARKER))
+    client = knocking(Scorer({}, {}), store, key_of(store, MARKER))
     answers = [*everything(client), client.get("/metrics").text]
     written = capfd.readouterr()
     assert '"event": "request"' in written.err

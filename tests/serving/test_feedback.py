@@ -14,11 +14,10 @@ from data.database import Database
 from data.errors import Conflict, FourEyes, UnknownScore
 from data.schema import AUDIT, AUDIT_PAYLOADS, OUTCOMES, OVERRIDES
 from serving import overrides
-from serving.access.keys import make_key
 from serving.outcomes import Reported, record
 from serving.overrides import Override, Proposed
 from serving.scoring import Scorer
-from tests.serving.conftest import knocking
+from tests.serving.conftest import key_of, knocking
 from tests.serving.tiny_bank import publish
 
 DAY = date(2026, 6, 30)
@@ -247,7 +246,7 @@ def test_over_http_the_decider_cannot_approve_and_another_can(
     made = [quick_client.post("/v1/overrides", json=asked, headers=headers) for _ in "ab"]
     assert made[0].json() == made[1].json()
     where = f"/v1/overrides/{made[0].json()['override_id']}/approval"
-    other = knocking(Scorer({}, {}), store, make_key(store, "ben"))
+    other = knocking(Scorer({}, {}), store, key_of(store, "ben"))
     assert quick_client.post(where, json={"decision": "approve"}).status_code == 403
     assert other.post(where, json={"decision": "approve"}).json()["status"] == "approved"
     assert other.post(where, json={"decision": "reject"}).status_code == 409
@@ -268,7 +267,7 @@ def test_a_served_score_is_overridden_and_served_again_as_it_was(
     made = client.post(
         "/v1/overrides", json=OVERRIDE | {"score_audit": first["audit"], "model": "churn"}
     ).json()
-    other = knocking(Scorer({}, {}), served, make_key(served, "ben"))
+    other = knocking(Scorer({}, {}), served, key_of(served, "ben"))
     other.post(f"/v1/overrides/{made['override_id']}/approval", json={"decision": "approve"})
     again = client.post("/v1/scores", json=asked).json()
     assert again["scores"] == first["scores"]

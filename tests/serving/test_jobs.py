@@ -24,13 +24,12 @@ from data.database import Database
 from data.errors import NotReady
 from data.schema import AUDIT, JOB_CHUNKS, JOBS
 from serving import jobs
-from serving.access.keys import make_key
 from serving.api.jobs import MOST_BYTES
 from serving.jobs import Asked, Job, State
 from serving.scoring import Answer, Profile, Scorer
 from serving.work import Worker, working
 from tests.requirements import CHECKOUT
-from tests.serving.conftest import knocking
+from tests.serving.conftest import key_of, knocking
 from tests.serving.tiny_bank import publish
 
 AT_ONCE = timedelta(0)
@@ -373,7 +372,7 @@ def test_a_caller_sees_only_their_own_jobs(
     quick_client: TestClient, store: Database, ten: list[str]
 ) -> None:
     ids = [quick_client.post("/v1/jobs", json={"customers": ten}).json()["job_id"] for _ in "abc"]
-    other = knocking(EMPTY, store, make_key(store, "another"))
+    other = knocking(EMPTY, store, key_of(store, "another"))
     for method, tail in [("GET", ""), ("DELETE", ""), ("GET", "/results"), ("GET", "/result")]:
         for job_id in (ids[0], "0" * 32):
             refused = other.request(method, f"/v1/jobs/{job_id}{tail}")

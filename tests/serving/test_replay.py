@@ -23,7 +23,6 @@ from data.erasure import erase
 from data.errors import Erased
 from data.settings import settings
 from serving import recording
-from serving.access.keys import make_key
 from serving.answering import answer
 from serving.changes import change
 from serving.moves import Asked, why_moved
@@ -31,7 +30,7 @@ from serving.refusals import refusal
 from serving.replay import replay
 from serving.scoring import Scorer
 from tests.requirements import CHECKOUT
-from tests.serving.conftest import knocking
+from tests.serving.conftest import key_of, knocking
 from training.labels import SCORABLE
 from training.recipes import QUESTIONS
 
@@ -227,7 +226,7 @@ def test_a_record_holds_digests_of_all_that_answered_and_nobody_s_name(
 def test_the_api_tells_of_a_record_and_replays_it(
     own: Database, scorer: Scorer, customer: str
 ) -> None:
-    client = knocking(scorer, own, make_key(own, "an auditor"))
+    client = knocking(scorer, own, key_of(own, "an auditor"))
     number = asked(client, customer)
     record = client.get(f"/v1/audit/{number}").json()
     assert (record["number"], record["kind"], record["actor"]) == (number, "answer", "an auditor")
@@ -248,7 +247,7 @@ def asked(client: TestClient, customer: str) -> int:
 def test_the_api_knows_what_is_gone_and_what_never_was(
     own: Database, scorer: Scorer, customer: str
 ) -> None:
-    client = knocking(scorer, own, make_key(own, "an auditor"))
+    client = knocking(scorer, own, key_of(own, "an auditor"))
     number = asked(client, customer)
     erase(own, customer, actor="t", basis="a request")
     assert client.get(f"/v1/audit/{number}/payload").status_code == 410
