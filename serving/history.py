@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from data import audit
 from data.database import Database
-from data.errors import NotReady, ReleaseError
+from data.errors import NotReady, ReleaseError, UnknownCustomer
 from serving.book.folder import Book
 from serving.book.reading import book_of
 from training.release import of_digest
@@ -60,18 +60,23 @@ def history(
 
     Raises:
         NotReady: the database does not answer.
+        UnknownCustomer: no book that still stands has the customer.
     """
-    covers, gone = [], []
+    covers, gone, known = [], [], False
     scores: dict[str, list[PastScore]] = {name: [] for name in models}
     for sequence, as_of in reversed(_books(database, days)):
         try:
             book, output = book_of(database, sequence)
-            for name, score in _of_book(book, output, sequence, customer_id, models):
+            place = _place(book, customer_id)
+            known |= place is not None
+            for name, score in _of_book(book, output, sequence, place, models):
                 scores[name].append(score)
         except NotReady:
             gone.append(as_of)
         else:
             covers.append(as_of)
+    if not known:
+        raise UnknownCustomer("no book that still stands has this customer; check the identifier.")
     record = audit.append(
         database,
         kind="history_read",
@@ -93,9 +98,12 @@ def _books(database: Database, days: int) -> list[tuple[int, date]]:
 
 
 def _of_book(
-    book: Book, output: str, sequence: int, customer_id: str, models: Sequence[str]
+    book: Book,
+    output: str,
+    sequence: int,
+    place: tuple[int, int] | None,
+    models: Sequence[str],
 ) -> Iterator[tuple[str, PastScore]]:
-    place = _place(book, customer_id)
     if place is None:
         return
     number, row = place

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from data.database import Database
-from data.errors import NotReady, ReleaseError, UnknownVersion
+from data.errors import NotReady, ReleaseError, UnknownQuestion, UnknownVersion
 from data.settings import settings
 from serving import canary
 from serving.scoring import NAMES, NO_CHAMPION, Model, Scorer
@@ -181,6 +181,7 @@ class Served:
         """A version of a model that answers, or that answered before and was not taken back.
 
         Raises:
+            UnknownQuestion: there is no such model.
             UnknownVersion: there is no such version, or it may not answer.
             ReleaseError: its release is damaged, not signed, or does not pass its trial.
             NotReady: the database does not answer.
@@ -188,7 +189,9 @@ class Served:
         now = self.current.models.get(name) or self.current.tables.get(name)
         if now and now.release.card.version == version:
             return now
-        if name not in NAMES or self._database is None:
+        if name not in NAMES:
+            raise UnknownQuestion("no such model; GET /v1/models lists them.")
+        if self._database is None:
             raise UnknownVersion("there is no such version of a model; leave it out.")
         digest = self._may_answer(self._database, name).get(version)
         if digest is None:

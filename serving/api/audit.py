@@ -11,7 +11,7 @@ from data import audit
 from serving.api.shared import Known, Scoring, Store
 from serving.replay import Replay, Status, replay
 
-routes = APIRouter()
+routes = APIRouter(tags=["audit"])
 Number = Annotated[int, Path(ge=1, lt=2**63, description="The number of an audit record.")]
 
 

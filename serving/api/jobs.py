@@ -20,7 +20,7 @@ from training.recipes import QUESTIONS
 
 MOST_BYTES = 16 * 1024 * 1024
 MOST_CUSTOMERS = 200_000
-routes = APIRouter()
+routes = APIRouter(tags=["jobs"])
 
 
 class JobRequest(BaseModel):

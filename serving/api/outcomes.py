@@ -17,7 +17,7 @@ from serving.publication import manifest_now, published
 from serving.scoring import Scorer
 from serving.strict import strict
 
-routes = APIRouter()
+routes = APIRouter(tags=["feedback"])
 
 
 class OutcomeRequest(BaseModel):

@@ -18,7 +18,7 @@ from serving.identifiers import Identifier
 from serving.overrides import Decision, Direction, Override, Proposed, ReasonCode, Settled
 from serving.strict import strict
 
-routes = APIRouter()
+routes = APIRouter(tags=["feedback"])
 
 
 def _plain(text: str) -> str:

@@ -5,6 +5,7 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx2
 import pytest
 import sqlalchemy as sa
 from starlette.routing import BaseRoute
@@ -91,7 +92,14 @@ def test_the_stranger_is_refused(
     assert refused.status_code == 401
     assert refused.headers["content-type"] == "application/problem+json"
     assert refused.headers["www-authenticate"] == "Bearer"
-    assert refused.json() == REFUSAL
+    assert problem(refused) == REFUSAL
+
+
+def problem(refused: httpx2.Response) -> dict[str, Any]:
+    """What is told of an error, but for the identifier of the request."""
+    told: dict[str, Any] = refused.json()
+    assert told.pop("instance") == refused.headers["X-Request-Id"]
+    return told
 
 
 REFUSAL = {
@@ -109,7 +117,7 @@ def test_every_route_but_those_that_watch_the_service_asks_for_a_key(stranger: T
         if path not in OPEN:
             asked.append(path)
             refused = stranger.request(method, path)
-            assert (refused.status_code, refused.json()) == (401, REFUSAL), path
+            assert (refused.status_code, problem(refused)) == (401, REFUSAL), path
     assert SCORES in asked
 
 

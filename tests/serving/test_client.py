@@ -13,7 +13,7 @@ from data.database import Database
 from serving import client as ours
 from serving.client import ApiError, Client
 from serving.jobs import Job
-from serving.outcomes import Outcome
+from serving.outcomes import Noted
 from serving.overrides import Settled
 from serving.scoring import Scorer
 from serving.work import working
@@ -162,7 +162,7 @@ def test_a_damaged_download_is_not_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "theirs,told", [(Job, ours.Job), (Outcome, ours.Outcome), (Settled, ours.Override)]
+    "theirs,told", [(Job, ours.Job), (Noted, ours.Outcome), (Settled, ours.Override)]
 )
 def test_what_the_client_promises_is_what_the_service_tells(theirs: Any, told: Any) -> None:
     assert set(told.__annotations__) == set(theirs.model_fields)

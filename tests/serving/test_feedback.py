@@ -1,6 +1,5 @@
 """Feedback: what happened is kept and corrected, never changed; an override needs four eyes."""
 
-import json
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -12,7 +11,7 @@ from data import audit
 from data.audit import first_broken
 from data.database import Database
 from data.errors import Conflict, FourEyes, UnknownScore
-from data.schema import AUDIT, AUDIT_PAYLOADS, OUTCOMES, OVERRIDES
+from data.schema import AUDIT, OUTCOMES, OVERRIDES
 from serving import overrides
 from serving.outcomes import Reported, record
 from serving.overrides import Override, Proposed
@@ -36,10 +35,8 @@ def keep(database: Database, what: Reported) -> tuple[str, bool]:
 
 
 def payloads(database: Database, kind: str) -> list[Any]:
-    asked = sa.select(AUDIT_PAYLOADS.c.payload).join(AUDIT).where(AUDIT.c.kind == kind)
-    with database.reading() as connection:
-        rows = connection.execute(asked.order_by(AUDIT.c.sequence)).scalars()
-        return [json.loads(payload) for payload in rows]
+    found = audit.records(database, (kind,))
+    return [audit.payload_of(database, record.sequence) for record in found]
 
 
 def test_an_outcome_reported_twice_is_kept_once(database: Database) -> None:
