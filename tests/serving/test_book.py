@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from data.audit import first_broken, records
 from data.database import Database, migrated
 from data.errors import ConfigurationError, NotReady, UnknownCustomer
-from data.schema import BOOK_SCORES, PUBLICATIONS
+from data.schema import ACTORS, BOOK_SCORES, PUBLICATIONS
 from data.warehouse import Warehouse, file_digest
 from features.catalogue import CATALOGUE
 from features.spark import session
@@ -49,9 +49,20 @@ def own(trained_home: Path, served: Database, home: Path) -> Iterator[Database]:
     home.mkdir()
     for name in ("warehouse", "releases", "snapshots"):
         (home / name).symlink_to(trained_home / name)
-    database = migrated()
+    database = knowing_actors(trained_home)
     yield database
     database.engine.dispose()
+
+
+def knowing_actors(home: Path) -> Database:
+    """A new database that knows who signed the releases of a home."""
+    database, theirs = migrated(), Database(f"sqlite:///{home / 'zhike.db'}")
+    with theirs.reading() as connection:
+        actors = [dict(row._mapping) for row in connection.execute(sa.select(ACTORS))]
+    theirs.engine.dispose()
+    with database.writing() as connection:
+        connection.execute(sa.insert(ACTORS), actors)
+    return database
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +73,7 @@ def whole(trained_home: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
         (home / name).symlink_to(trained_home / name)
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("ZHIKE_HOME", str(home))
-        database = migrated()
+        database = knowing_actors(trained_home)
         book = scored(database)
         database.engine.dispose()
     assert book.parts > 2

@@ -204,5 +204,5 @@ def test_readiness_of_a_trained_bank_names_its_models_and_profiles(client: TestC
     client.get("/readyz")
     client.app.state.watch.wait()  # type: ignore[attr-defined]
     ready = client.get("/readyz").json()
-    assert ready["models"].keys() == client.app.state.scorer.models.keys()  # type: ignore[attr-defined]
+    assert ready["models"].keys() == client.app.state.scorer.current.models.keys()  # type: ignore[attr-defined]
     assert ready["profiles"].keys() == {"as_of", "published_at"}

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from starlette.testclient import TestClient
 
+from data import audit
 from data.database import Database
 from data.errors import IdempotencyMismatch
 from data.schema import AUDIT, IDEMPOTENT_ANSWERS, JOBS
@@ -28,11 +29,8 @@ def effect(answer: str = "first") -> Effect:
     """Something that shows how often it happened."""
 
     def happen(connection: Connection) -> Done:
-        count = counted(connection)
-        row = {"sequence": count + 1, "at": datetime.now(UTC), "kind": "effect", "actor": "test"}
-        row |= {"body": "{}", "previous": "", "digest": str(count)}
-        connection.execute(sa.insert(AUDIT).values(row))
-        return Done(201, {"answer": answer, "effect": count + 1})
+        entered = audit.enter(connection, kind="effect", actor="test", body={})
+        return Done(201, {"answer": answer, "effect": entered.sequence})
 
     return happen
 
