@@ -95,8 +95,8 @@ def test_whose_roles_are_no_list_of_ours_has_none(gate: Gate, roles: Any) -> Non
 NOW = int(time.time())
 WRONG: dict[str, dict[str, Any]] = {
     "expired": {"exp": NOW - 60},
-    "not yet valid": {"nbf": NOW + 600},
-    "issued in the future": {"iat": NOW + 600},
+    "not yet valid": {"nbf": NOW + 86_400},
+    "issued in the future": {"iat": NOW + 86_400},
     "wrong issuer": {"iss": "https://login.other.example"},
     "wrong audience": {"aud": "mail"},
     "no expiry": {"exp": None},
