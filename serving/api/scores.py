@@ -257,16 +257,12 @@ def batch(
     visit.questions(*asked.questions)
     visit.questions(*asked.versions, explained=True)
     found = [_found(visit, sent) for sent in asked.customers]
-    told = iter(
-        answers(
-            pinned(served, scorer, asked.versions),
-            store,
-            [one.customer_id for one in found if isinstance(one, Found)],
-            asked.questions,
-            language=asked.language,
-            actor=visit.who.name,
-        )
-    )
+    known = [one.customer_id for one in found if isinstance(one, Found)]
+    answering = pinned(served, scorer, asked.versions)
+    given = answers(
+        answering, store, known, asked.questions, language=asked.language, actor=visit.who.name
+    ) if known else []  # fmt: skip
+    told = iter(given)
     return BatchResponse(
         items=[
             _item(visit, asked, one, next(told) if isinstance(one, Found) else one) for one in found
