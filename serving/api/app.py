@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
@@ -69,6 +70,7 @@ def application(scorer: Scorer | Served, database: Database) -> FastAPI:
     first.add_api_route("/openapi.json", _description, include_in_schema=False)
     app.include_router(health.routes)
     app.include_router(first)
+    app.openapi = partial(described, app)  # type: ignore[method-assign]
     for error in (ZhikeError, BadRequest, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(error, told)
     return app
@@ -87,4 +89,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _description(request: Request) -> dict[str, Any]:
     """What the API offers, as OpenAPI."""
     app: FastAPI = request.app
-    return described(app)
+    return app.openapi()

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from data.errors import ZhikeError
+from data.errors import NotReady, ZhikeError
 from features.identity.directory import Found
 from serving.access.fields import shown
 from serving.access.forms import SeenAnswer, SeenScore
@@ -281,6 +281,8 @@ def _found(visit: Visit, sent: Any) -> Found | Exception:
         return BadRequest(
             422, "send an identifier, or customer_id, or source with source_system and source_key"
         )
+    except NotReady:  # of nobody can anything be told
+        raise
     except ZhikeError as error:
         return error
 

@@ -1,5 +1,6 @@
 """A backup brings everything back to an empty place, and a damaged one brings nothing."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,12 +62,13 @@ def copied(kept: Database, tmp_path: Path) -> Path:
 
 
 def test_f82_what_is_restored_is_what_was_backed_up(
-    kept: Database, copied: Path, elsewhere: Database
+    home: Path, kept: Database, copied: Path, elsewhere: Database
 ) -> None:
     append(kept, kind="later", actor="tests", body={})
     assert restore(elsewhere, copied) == 2
     assert records(elsewhere) == records(kept)[:5]
     elsewhere.migrate()
+    shutil.copytree(home / "keys", settings().home / "keys")  # kept apart from what they lock
     append(elsewhere, kind="after", actor="tests", body={})
     assert len(records(elsewhere)) == 6
     assert (settings().releases / "churn" / "1" / "model.txt").read_text() == "a model"

@@ -38,7 +38,7 @@ def swapped(
     home = tmp_path / "home"
     home.mkdir()
     (home / "warehouse").symlink_to(trained_home / "warehouse")
-    for name in ("actors", "cache"):
+    for name in ("actors", "cache", "keys"):
         shutil.copytree(trained_home / name, home / name)
     for file in trained_home.glob("zhike.db*"):
         shutil.copy(file, home / file.name)
