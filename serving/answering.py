@@ -2,25 +2,28 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias, TypeVar
 
 import numpy as np
 
+from data import audit
+from data.audit import Record
 from data.database import Database
 from data.errors import ZhikeError
 from data.warehouse import JsonText, canonical_json
 from features.reason_groups import version
 from serving.publication import manifest_now, published, published_of
 from serving.reasons import Language
-from serving.recording import PURPOSE, profile_payload, record
+from serving.recording import PURPOSE, profile_payload, submitted
 from serving.scoring import Answer, Profile, Score, Scorer
 from training.recipes import QUESTIONS
 
 REASONS = version()  # nothing changes it while a process runs
-TOGETHER = 8  # audit records of a batch that wait at the same time
 Answered: TypeAlias = tuple[Answer, int]
+Begun: TypeAlias = tuple[Answer, "Future[Record]"]  # an answer, to be given once it is recorded
 _EXPLAINS = ("base_value", "contributions", "reasons")
 _Made = TypeVar("_Made")
 
@@ -35,10 +38,10 @@ class _Asked:
     actor: str
     purpose: str
 
-    def recorded(
+    def submitted(
         self, database: Database, snapshot: str, profile: Profile, given: Answer
-    ) -> Answered:
-        """The answer, once its record is durable."""
+    ) -> Begun:
+        """The answer and its record, which is on its way."""
         scorer = self.scorer
         named = [name for names in scorer.named(self.questions).values() for name in names]
         models = {name: scorer.models[name] for name in named if name in scorer.models}
@@ -56,11 +59,34 @@ class _Asked:
         # Pydantic writes an answer in a fifth of the time.
         lean = without_contributions(given).model_dump_json()
         payload = JsonText(f'{{"answer":{lean},{told[1:]}')
-        number = record(
+        waiting = submitted(
             database, "answer", models, about, payload,
             actor=self.actor, purpose=self.purpose, person=profile.customer_id,
         )  # fmt: skip
-        return given, number
+        return given, waiting
+
+
+def begin(
+    scorer: Scorer,
+    database: Database,
+    customer_id: str,
+    questions: Sequence[str] = QUESTIONS,
+    *,
+    language: Language = "en",
+    actor: str,
+    purpose: str = PURPOSE,
+) -> Begun:
+    """The scores of a customer, which may be given as soon as their record is durable.
+
+    Raises:
+        UnknownCustomer, UnknownQuestion, NotReady: see ``published`` and ``Scorer.named``.
+        NotReady, Erased: see ``submitted``.
+    """
+    scorer.named(questions)
+    profile, snapshot = published(database, customer_id, manifest_now())
+    given = scorer.answer(profile, questions, language)
+    asked = _Asked(scorer, questions, language, actor, purpose)
+    return asked.submitted(database, snapshot, profile, given)
 
 
 def answer(
@@ -76,14 +102,12 @@ def answer(
     """The scores of a customer, and the sequence number of their audit record.
 
     Raises:
-        UnknownCustomer, UnknownQuestion, NotReady: see ``published`` and ``Scorer.named``.
-        NotReady, Erased: see ``record``.
+        UnknownCustomer, UnknownQuestion, NotReady, Erased: see ``begin``.
     """
-    scorer.named(questions)
-    profile, snapshot = published(database, customer_id, manifest_now())
-    given = scorer.answer(profile, questions, language)
-    asked = _Asked(scorer, questions, language, actor, purpose)
-    return asked.recorded(database, snapshot, profile, given)
+    given, waiting = begin(
+        scorer, database, customer_id, questions, language=language, actor=actor, purpose=purpose
+    )
+    return given, audit.settled(waiting).sequence
 
 
 def answers(
@@ -109,12 +133,20 @@ def answers(
     given = dict(zip(found.profiles, scorer.answers(profiles, questions, language), strict=True))
     asked = _Asked(scorer, questions, language, actor, purpose)
 
-    def one(customer: str) -> Answered:
+    def one(customer: str) -> Begun:
         profile = found.profile(customer)
-        return asked.recorded(database, found.snapshot, profile, given[customer])
+        return asked.submitted(database, found.snapshot, profile, given[customer])
 
-    with ThreadPoolExecutor(TOGETHER) as pool:
-        return list(pool.map(lambda customer: _or_error(lambda: one(customer)), customers))
+    # All are on their way before the first is waited for: they are written together.
+    begun = [_or_error(partial(one, customer)) for customer in customers]
+    return [
+        told if isinstance(told, ZhikeError) else _or_error(partial(_settled, *told))
+        for told in begun
+    ]
+
+
+def _settled(given: Answer, waiting: "Future[Record]") -> Answered:
+    return given, audit.settled(waiting).sequence
 
 
 def _or_error(made: Callable[[], _Made]) -> _Made | ZhikeError:

@@ -3,10 +3,12 @@
 import importlib.metadata
 import platform
 from collections.abc import Mapping
+from concurrent.futures import Future
 from functools import cache
 from typing import Any
 
 from data import audit
+from data.audit import Record
 from data.database import Database
 from data.version import code_version
 from serving.scoring import Model, Profile, recorded
@@ -15,7 +17,7 @@ from training.losses import as_json
 PURPOSE = "service"
 
 
-def record(
+def submitted(
     database: Database,
     kind: str,
     models: Mapping[str, Model],
@@ -25,8 +27,8 @@ def record(
     actor: str,
     purpose: str,
     person: str | None,
-) -> int:
-    """Record an answer, durable when this returns; the number of its record.
+) -> "Future[Record]":
+    """Hand over the record of an answer, which may be given once the record is durable.
 
     Args:
         models: those that answered, by the name under which a replay looks for them.
@@ -45,7 +47,7 @@ def record(
         "libraries": libraries(),
         **about,
     }
-    return audit.append(
+    return audit.submit(
         database,
         kind=kind,
         actor=actor,
@@ -53,7 +55,25 @@ def record(
         payload=payload,
         person=person,
         purpose=purpose,
-    ).sequence
+    )
+
+
+def record(
+    database: Database,
+    kind: str,
+    models: Mapping[str, Model],
+    about: Mapping[str, Any],
+    payload: Any,
+    *,
+    actor: str,
+    purpose: str,
+    person: str | None,
+) -> int:
+    """Record an answer as ``submitted`` does, durable when this returns; its number."""
+    waiting = submitted(
+        database, kind, models, about, payload, actor=actor, purpose=purpose, person=person
+    )
+    return audit.settled(waiting).sequence
 
 
 def profile_payload(profile: Profile, models: Mapping[str, Model]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from data.audit.chain import (
     payload_of,
     record_of,
     records,
+    settled,
     submit,
 )
 from data.audit.committer import Committer, committing
@@ -28,6 +29,7 @@ __all__ = [
     "payload_of",
     "record_of",
     "records",
+    "settled",
     "submit",
     "verify",
 ]

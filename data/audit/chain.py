@@ -80,9 +80,25 @@ def append(
             that an answer could stand on.
         Erased: the person was erased.
     """
-    waiting = submit(
-        database, kind=kind, actor=actor, body=body, payload=payload, person=person, purpose=purpose
+    return settled(
+        submit(
+            database,
+            kind=kind,
+            actor=actor,
+            body=body,
+            payload=payload,
+            person=person,
+            purpose=purpose,
+        )
     )
+
+
+def settled(waiting: "Future[Record]") -> Record:
+    """What was submitted, once it is durable.
+
+    Raises:
+        NotReady, Erased: as ``append``.
+    """
     try:
         return waiting.result(PATIENCE)
     except Late:

@@ -1,17 +1,20 @@
 """Scores of known customers, one or many, and of features that are sent."""
 
+from concurrent.futures import Future
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from data.audit import Record
+from data.database import Database
 from data.errors import NotReady, ZhikeError
 from features.identity.directory import Found
 from serving.access.fields import shown
 from serving.access.forms import SeenAnswer, SeenScore
 from serving.access.gate import Visit
-from serving.answering import answer, answers, without_contributions, without_reasons
+from serving.answering import answers, begin, without_contributions, without_reasons
 from serving.api.names import EXAMPLE, NamesCustomer, Superseded, superseded_by, whose
 from serving.api.problems import Problem, problem_of
 from serving.api.shared import (
@@ -22,14 +25,18 @@ from serving.api.shared import (
     Store,
     Version,
     Visiting,
+    aside,
     body,
+    closed,
+    durable,
     like,
     written,
 )
 from serving.inline import InlineAnswer, answer_inline
 from serving.metrics import count_scores
 from serving.reasons import Language
-from serving.scoring import Answer, Score
+from serving.releases import Served
+from serving.scoring import Answer, Score, Scorer
 from serving.strict import BadRequest, strict
 from serving.versions import pinned
 from serving.whatif import SentAnswer, answer_sent
@@ -128,7 +135,7 @@ class InlineResponse(InlineAnswer):
     openapi_extra=body(ScoreRequest),
     response_model=ScoreResponse | InlineResponse | SeenAnswer,
 )
-def scores(
+async def scores(
     visit: Visiting,
     served: Releases,
     scorer: Scoring,
@@ -136,28 +143,43 @@ def scores(
     asked: Annotated[ScoreRequest, Depends(strict(ScoreRequest))],
 ) -> Response:
     """Scores of a known customer, or of a row of a bank's own table, with exact reasons."""
-    who = visit.who
     if asked.features is not None:
-        visit.questions(asked.model, explained=True)
-        told, sequence = answer_inline(
-            scorer, store, asked.model, asked.features, language=asked.language, actor=who.name
-        )
-        return written(shown(told, who.roles), audit=sequence)
+        return await aside(lambda: _of_a_row(visit, scorer, store, asked))
+    text, waiting, superseded = await aside(lambda: _begun(visit, served, scorer, store, asked))
+    return closed(text, audit=await durable(waiting), superseded_by=superseded)
+
+
+def _of_a_row(visit: Visit, scorer: Scorer, store: Database, asked: ScoreRequest) -> Response:
+    visit.questions(asked.model, explained=True)
+    told, sequence = answer_inline(
+        scorer,
+        store,
+        asked.model,
+        asked.features or {},
+        language=asked.language,
+        actor=visit.who.name,
+    )
+    return written(shown(told, visit.who.roles), audit=sequence)
+
+
+def _begun(
+    visit: Visit, served: Served, scorer: Scorer, store: Database, asked: ScoreRequest
+) -> tuple[str, "Future[Record]", str | None]:
+    """An answer as it is written, its record that is on its way, and who it is about now."""
     found = whose(visit, asked.named)
     visit.questions(*asked.questions)
     visit.questions(*asked.versions, explained=True)
-    given, sequence = answer(
+    given, waiting = begin(
         pinned(served, scorer, asked.versions),
         store,
         found.customer_id,
         asked.questions,
         language=asked.language,
-        actor=who.name,
+        actor=visit.who.name,
     )
     count_scores(given.scores)
-    wanted = _wanted(given, asked.reasons, asked.contributions)
-    seen = shown(wanted, who.roles)
-    return written(seen, audit=sequence, superseded_by=superseded_by(found))
+    seen = shown(_wanted(given, asked.reasons, asked.contributions), visit.who.roles)
+    return seen.model_dump_json(exclude_none=True), waiting, superseded_by(found)
 
 
 def _wanted(given: Answer, reasons: bool, contributions: bool) -> Answer:

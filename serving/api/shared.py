@@ -1,13 +1,19 @@
 """What every route needs: the scorer, the database, the caller, and how bodies are described."""
 
 import logging
-from collections.abc import Mapping
-from typing import Annotated, Any
+from asyncio import wait_for, wrap_future
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Annotated, Any, TypeVar
 
+from anyio import CapacityLimiter, to_thread
+from anyio.lowlevel import RunVar
 from fastapi import Depends, Header, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
+from data.audit import Record
+from data.audit.chain import PATIENCE
 from data.database import Database
 from data.errors import NotReady
 from data.warehouse import canonical_json
@@ -18,6 +24,9 @@ from serving.api.problems import Problem
 from serving.releases import Served
 from serving.scoring import Scorer
 
+ASIDE = 3  # threads that work out answers at once
+Result = TypeVar("Result")
+_FEW: RunVar[CapacityLimiter] = RunVar("few")
 _log = logging.getLogger(__name__)
 Customer = Annotated[
     str, Field(pattern=r"^[!-~]{1,64}$", description="The bank's own identifier of a customer.")
@@ -85,9 +94,42 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
+async def aside(work: Callable[[], Result]) -> Result:
+    """Work that uses the processor and the database, beside the loop that answers.
+
+    Few do so at once: threads of one interpreter that all want it only keep each other waiting.
+    """
+    return await to_thread.run_sync(work, limiter=_few())
+
+
+def _few() -> CapacityLimiter:
+    """The limit of this event loop."""
+    try:
+        return _FEW.get()
+    except LookupError:
+        _FEW.set(limiter := CapacityLimiter(ASIDE))
+        return limiter
+
+
+async def durable(waiting: "Future[Record]") -> int:
+    """The number of an audit record, as soon as it is durable.
+
+    Raises:
+        NotReady, Erased: it is not, and the answer must not be given.
+    """
+    try:
+        return (await wait_for(wrap_future(waiting), PATIENCE)).sequence
+    except TimeoutError:
+        raise NotReady("the audit cannot be written now; try again soon.") from None
+
+
 def written(answer: BaseModel, **beside: Any) -> Response:
     """An answer and what stands beside it; FastAPI would check it and write it twice."""
-    text = answer.model_dump_json(exclude_none=True)
+    return closed(answer.model_dump_json(exclude_none=True), **beside)
+
+
+def closed(text: str, **beside: Any) -> Response:
+    """The response of an answer that is written already, and of what stands beside it."""
     more = "".join(f',"{name}":{canonical_json(v)}' for name, v in beside.items() if v is not None)
     return Response(f"{text[:-1]}{more}}}", media_type="application/json")
 
