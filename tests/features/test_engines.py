@@ -3,7 +3,9 @@
 import sys
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from datetime import date, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -57,8 +59,17 @@ def test_a_thousand_profiles_built_online_have_the_bits_of_the_book(little: Ware
     days = [last - timedelta(back) for back in (0, 40, 200, 500, 800)]
     rows = customers_as_of(little, days).sample(1_000, random_state=23, ignore_index=True)
     book = build(little, rows).frame
-    online = [profile_of(little, who, day).frame for who, day in rows.itertuples(index=False)]
+    halves = rows.iloc[:500], rows.iloc[500:]
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
+        online = [*processes.map(one_by_one, (little.folder,) * 2, halves)]
     assert same_bits(pd.concat(online, ignore_index=True), book)
+
+
+def one_by_one(folder: Path, rows: pd.DataFrame) -> pd.DataFrame:
+    """The profiles of some rows, each built for itself; in a process of its own."""
+    warehouse = Warehouse(folder)
+    found = [profile_of(warehouse, who, day).frame for who, day in rows.itertuples(index=False)]
+    return pd.concat(found, ignore_index=True)
 
 
 def test_a_profile_online_is_that_of_the_book_on_any_day(little: Warehouse) -> None:
