@@ -41,6 +41,7 @@ from serving.replay import replay
 from serving.scoring import Scorer
 from serving.service import listen, opened, serve
 from serving.stress import stress
+from serving.warming import warm
 from serving.work import Worker
 from serving.workers import supervise, work
 
@@ -296,6 +297,7 @@ def serve_api(
     else:
         database = opened(listener)
         served = _released(database, release)
+        warm(served.current, database)
         serve(listener, served, database, jobs=jobs, ready=ready)
 
 

@@ -194,6 +194,13 @@ def published(database: Database, customer_id: str, manifest: str) -> tuple[Prof
     return profile, row.snapshot
 
 
+def anyone(database: Database) -> str | None:
+    """Some customer of the current publication; nobody where nothing is published."""
+    asked = sa.select(PROFILES.c.customer_id).join_from(PUBLICATIONS, PROFILES)
+    with database.reading() as connection:
+        return connection.execute(asked.where(PUBLICATIONS.c.current).limit(1)).scalar()
+
+
 # Made once: to make a statement takes longer than to execute it. One statement, not two: between
 # two, another publication could drop what the first one found.
 _FOUND = (

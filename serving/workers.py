@@ -29,6 +29,7 @@ from serving.logs import start_logging
 from serving.metrics import SHARED
 from serving.releases import Served
 from serving.service import opened, serve
+from serving.warming import warm
 
 _log = logging.getLogger(__name__)
 
@@ -220,6 +221,7 @@ def work(
     served, supervisor = socket.socket(fileno=listener), socket.socket(fileno=line)
     database = opened(served)
     releases = load(database)
+    warm(releases.current, database)
     supervisor.send(LOADED)
     if not supervisor.recv(1):
         return
