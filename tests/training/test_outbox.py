@@ -18,7 +18,7 @@ from data.errors import RegistryError, ReleaseError
 from data.warehouse import Warehouse
 from tests.training.test_fit import FEATURES, RECIPE
 from tests.training.test_release import MODEL, ROWS, card
-from training import life, registry, release
+from training import actors, life, registry, release
 from training.fit import fit
 from training.outbox import Outbox, waiting
 from training.registry import Registration, Trial
@@ -339,9 +339,11 @@ def test_f27_a_training_killed_after_its_release_stood_is_finished_by_the_next(
 def test_f30_a_question_is_trained_while_mlflow_is_down_and_promoted_when_it_is_back(
     bank_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    ann, ben = (actors.available(migrated(), name) for name in ("ann", "ben"))
     monkeypatch.setenv("ZHIKE_TRACKING_URI", closed_port())
-    (outcome,) = train(Warehouse(), "lifetime_value.five_years")
+    (outcome,) = train(Warehouse(), "lifetime_value.five_years", trainer="ann")
     assert isinstance(outcome, Trained), outcome
+    life.vouch(migrated(), "lifetime_value.five_years", outcome.version, ann, ben)
     assert "./zhike training sync tells it" in outcome.remarks[0]
     monkeypatch.delenv("ZHIKE_TRACKING_URI")
     (again,) = train(Warehouse(), "lifetime_value.five_years")  # the next run tells MLflow first

@@ -10,7 +10,7 @@ import pytest
 from data.database import Database, migrated
 from data.errors import RegistryError
 from data.warehouse import Warehouse
-from training import life, registry, release
+from training import actors, life, registry, release
 from training.run import Trained, train
 from training.trees import Forest
 
@@ -46,9 +46,11 @@ def test_a_question_is_trained_inside_somebody_elses_run(
     monkeypatch.setenv("MLFLOW_RUN_ID", "0123456789abcdef0123456789abcdef")
     home.mkdir()
     (home / "warehouse").symlink_to(loaded_home / "warehouse")
-    outcome, run_off = train(Warehouse(), "churn")
+    ann, ben = (actors.available(migrated(), name) for name in ("ann", "ben"))
+    outcome, run_off = train(Warehouse(), "churn", trainer="ann")
     assert isinstance(outcome, Trained), outcome
     assert isinstance(run_off, Trained), run_off
+    life.vouch(migrated(), "churn", outcome.version, ann, ben)
     assert os.environ["MLFLOW_RUN_ID"] == "0123456789abcdef0123456789abcdef"
     with registry.tracking() as client:
         made_by = client.get_model_version("churn", outcome.version).run_id or ""
