@@ -99,5 +99,6 @@ def test_f36_over_a_trained_bank_hundreds_of_requests_are_answered_as_described(
     }
     for label, seen in told.items():
         print(label, dict(sorted(seen.items())))
-    assert {200, 404, 422} <= set(told["POST /v1/scores"])
+    assert {404, 422} <= set(told["POST /v1/scores"])
+    assert {200, 404, 422} <= set(told["POST /v1/customers/history"])
     assert first_broken(served) is None
