@@ -94,10 +94,11 @@ def _wait(server: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
 
 
 def copied(source: Database, target: Database) -> None:
-    """Copy every row of a migrated database into another that is migrated and empty."""
+    """Copy every row of a migrated database, but its audit, into another that is empty."""
     target.migrate()
+    tables = [table for table in metadata.sorted_tables if not table.name.startswith("audit")]
     with source.reading() as read, target.writing() as write:
-        for table in metadata.sorted_tables:
+        for table in tables:
             rows = read.execution_options(yield_per=COPIED).execute(sa.select(table)).mappings()
             for some in rows.partitions():
                 write.execute(sa.insert(table), [dict(row) for row in some])
