@@ -182,16 +182,7 @@ def published(database: Database, customer_id: str, manifest: str) -> tuple[Prof
         raise UnknownCustomer(
             f"no customer with this identifier as of {row.as_of}; check the identifier."
         )
-    profile = Profile(
-        customer_id=customer_id,
-        as_of=row.as_of,
-        features=_features(row.features),
-        vector=np.frombuffer(row.vector, dtype="<f8").astype(np.float64),
-        standing=row.standing,
-        stale=row.manifest != manifest,
-        exposure=of_json(row.exposure),
-    )
-    return profile, row.snapshot
+    return _profile(customer_id, row, _features(row.features), manifest), row.snapshot
 
 
 def anyone(database: Database) -> str | None:
@@ -277,13 +268,19 @@ def published_of(database: Database, customers: Sequence[str], manifest: str) ->
     if not rows:
         raise NotReady("no profiles are published yet; ./zhike serving score-book does it.")
     first, features = rows[0], tuple(rows[0].features)
-    known = [_profile(row, features, manifest) for row in rows if row.vector is not None]
-    return Published(first.as_of, first.snapshot, {one.customer_id: one for one in known})
+    profiles = {
+        row.customer_id: _profile(row.customer_id, row, features, manifest)
+        for row in rows
+        if row.vector is not None
+    }
+    return Published(first.as_of, first.snapshot, profiles)
 
 
-def _profile(row: sa.Row[Any], features: tuple[str, ...], manifest: str) -> Profile:
+def _profile(
+    customer_id: str, row: sa.Row[Any], features: tuple[str, ...], manifest: str
+) -> Profile:
     return Profile(
-        customer_id=row.customer_id,
+        customer_id=customer_id,
         as_of=row.as_of,
         features=features,
         vector=np.frombuffer(row.vector, dtype="<f8").astype(np.float64),

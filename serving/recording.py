@@ -43,8 +43,7 @@ def submitted(
     body = {
         "releases": {name: model.release.digest for name, model in models.items()},
         "labels": {name: model.release.card.label_version for name, model in models.items()},
-        "code": code_version(),
-        "libraries": libraries(),
+        **circumstances(),
         **about,
     }
     return audit.submit(
@@ -86,6 +85,11 @@ def profile_payload(profile: Profile, models: Mapping[str, Model]) -> dict[str, 
         "stale": profile.stale,
         "exposure": as_json(profile.exposure),
     }
+
+
+def circumstances() -> dict[str, Any]:
+    """The code and the libraries of this process, read when it is first asked."""
+    return {"code": code_version(), "libraries": libraries()}
 
 
 @cache

@@ -308,7 +308,6 @@ class Scorer:
     ) -> None:
         self.models, self.untrained = dict(models), dict(untrained)
         self.tables = dict(tables or {})
-        self.digests = {name: model.release.digest for name, model in self.models.items()}
 
     @classmethod
     def load(cls, tables: Mapping[str, Model] | None = None) -> Self:
@@ -417,8 +416,7 @@ class Scorer:
 def _scored(model: Model, profiles: Sequence[Profile], language: Language) -> list[Score]:
     if not profiles:
         return []
-    known = {name: place for place, name in enumerate(profiles[0].features)}
-    places = [known[name] for name in model.release.card.profiled]
+    places = _places(profiles[0].features, model.release.card.profiled)
     rows = np.stack([profile.vector for profile in profiles])[:, places]
     exposures = [profile.exposure for profile in profiles]
     return model.scores(rows, exposures, stale=profiles[0].stale, language=language)

@@ -6,6 +6,7 @@ from data.database import Database
 from data.errors import ZhikeError
 from serving.naming import resolved
 from serving.publication import anyone, manifest_now, published
+from serving.recording import circumstances
 from serving.scoring import Scorer
 
 _log = logging.getLogger(__name__)
@@ -20,6 +21,7 @@ def warm(scorer: Scorer, database: Database) -> None:
         customer = anyone(database)
         if customer is None:
             return
+        circumstances()
         profile, _ = published(database, resolved(customer).customer_id, manifest_now())
         scorer.answer(profile).model_dump_json()
     except ZhikeError as error:

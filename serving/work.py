@@ -5,7 +5,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ from data.database import Database
 from data.errors import NotReady, UnknownCustomer
 from data.schema import JOB_CHUNKS, JOBS
 from data.warehouse import canonical_json, replace_file
-from serving.answering import answer
+from serving.answering import answer, without_reasons
 from serving.jobs import KEPT_FOR, OPEN, Asked, State, part_path, parts, sweep
 from serving.scoring import Answer, Scorer
 
@@ -29,7 +29,6 @@ _log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=60)
 MOST_ATTEMPTS = 3
 PAUSE = 1.0  # seconds between two looks at an empty queue
-_REASONED = {"base_value", "contributions", "reasons"}
 
 
 class Fenced(Exception):
@@ -228,15 +227,8 @@ def _problem(status: int, code: str, detail: str) -> dict[str, Any]:
 
 
 def _shown(given: Answer, asked: Asked) -> dict[str, Any]:
-    told = given.model_dump(mode="json", exclude_none=True, exclude={"customer_id"})
-    return told if asked.reasons else _without(told, _REASONED)
-
-
-def _without(told: Any, names: Collection[str]) -> Any:
-    """The same without some names, however deep."""
-    if isinstance(told, dict):
-        return {k: _without(v, names) for k, v in told.items() if k not in names}
-    return [_without(one, names) for one in told] if isinstance(told, list) else told
+    told = given if asked.reasons else without_reasons(given)
+    return told.model_dump(mode="json", exclude_none=True, exclude={"customer_id"})
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from serving import jobs
 from serving.api.once import Once, owner
-from serving.api.shared import Customer, Known, Named, Store, body
+from serving.api.shared import Customer, Known, Named, Store, body, like
 from serving.idempotency import Done
 from serving.identifiers import Identifier
 from serving.jobs import Job
@@ -26,13 +26,7 @@ routes = APIRouter(tags=["jobs"])
 class JobRequest(BaseModel):
     """Whose scores and which."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        json_schema_extra={
-            "examples": [{"customers": ["C000000042", "C000000043"], "questions": ["churn"]}]
-        },
-    )
+    model_config = like({"customers": ["C000000042", "C000000043"], "questions": ["churn"]})
 
     kind: Literal["scores"] = "scores"
     customers: Annotated[list[Customer], Field(min_length=1, max_length=MOST_CUSTOMERS)]

@@ -5,11 +5,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from sqlalchemy.engine import Connection
 
 from serving.api.once import Once
-from serving.api.shared import Customer, Named, Store, Visiting, body
+from serving.api.shared import Customer, Named, Store, Visiting, body, like
 from serving.idempotency import Done
 from serving.identifiers import Identifier
 from serving.outcomes import Noted, Reported, record
@@ -23,20 +23,14 @@ routes = APIRouter(tags=["feedback"])
 class OutcomeRequest(BaseModel):
     """What happened to whom, when, and which system says so."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    "customer_id": "C000000042",
-                    "model": "propensity.fund",
-                    "outcome": "bought",
-                    "occurred_on": "2026-06-30",
-                    "source": "campaigns",
-                }
-            ]
-        },
+    model_config = like(
+        {
+            "customer_id": "C000000042",
+            "model": "propensity.fund",
+            "outcome": "bought",
+            "occurred_on": "2026-06-30",
+            "source": "campaigns",
+        }
     )
 
     customer_id: Customer

@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, Field
 from pydantic_core import PydanticCustomError
 from sqlalchemy.engine import Connection
 
 from serving import overrides
 from serving.api.once import Once
-from serving.api.shared import Known, Named, Store, body
+from serving.api.shared import Known, Named, Store, body, like
 from serving.idempotency import Done
 from serving.identifiers import Identifier
 from serving.overrides import Decision, Direction, Override, Proposed, ReasonCode, Settled
@@ -31,22 +31,16 @@ def _plain(text: str) -> str:
 class OverrideRequest(BaseModel):
     """Which recorded score is not followed, what is decided instead, why, and until when."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    "score_audit": 4711,
-                    "model": "credit_risk",
-                    "decision": "accept",
-                    "direction": "favourable",
-                    "reason_code": "income_verified",
-                    "comment": "salary slips of three months seen",
-                    "expires_on": "2027-01-31",
-                }
-            ]
-        },
+    model_config = like(
+        {
+            "score_audit": 4711,
+            "model": "credit_risk",
+            "decision": "accept",
+            "direction": "favourable",
+            "reason_code": "income_verified",
+            "comment": "salary slips of three months seen",
+            "expires_on": "2027-01-31",
+        }
     )
 
     score_audit: Annotated[int, Field(ge=1, le=2**31 - 1)]
@@ -61,9 +55,7 @@ class OverrideRequest(BaseModel):
 class ApprovalRequest(BaseModel):
     """Whether an override is approved."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, json_schema_extra={"examples": [{"decision": "approve"}]}
-    )
+    model_config = like({"decision": "approve"})
 
     decision: Literal["approve", "reject"]
 
